@@ -1,0 +1,167 @@
+"""What a recipe is: a model, a run folder, and stages that run in the order of the file.
+
+    model: HuggingFaceTB/SmolLM2-135M-Instruct
+    run_dir: runs/first
+    stages:
+      zero:
+        kind: rl
+        data: {source: openai/gsm8k, name: main, columns: {prompt: question, solution: answer}}
+        rewards: [math, {use: format, weight: 0.2}]
+        steps: 100
+
+Parameter names keep TRL's where, and only where, the meaning is the same.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from grpo.recipe.fields import (
+    Checkpoints,
+    Data,
+    Evaluate,
+    Lora,
+    Mismatch,
+    Model,
+    Optimizer,
+    Reward,
+    Rollout,
+    Sampling,
+    Strict,
+)
+
+
+class StageBase(Strict):
+    """policy: name of the stage (in this file, before this one) whose policy this stage starts from, `base` for the
+    recipe's model, or null: the previous stage's policy, else the recipe's model."""
+
+    policy: str | None = None
+    lora: Lora | None = None
+    checkpoints: Checkpoints = Checkpoints()
+
+
+class SFTStage(StageBase, Optimizer):
+    """Supervised fine-tuning by TRL's SFTTrainer on rows with `prompt` and `completion`.
+
+    batch_size: sequences an update. completion_only: the loss counts completion tokens alone.
+    """
+
+    kind: Literal["sft"]
+    data: Data
+    learning_rate: float = Field(default=5e-5, gt=0)
+    steps: PositiveInt | None = None
+    epochs: float | None = Field(default=None, gt=0)
+    batch_size: PositiveInt = 32
+    microbatch_size: PositiveInt | None = None
+    max_length: PositiveInt = 1024
+    packing: bool = False
+    completion_only: bool = True
+    checkpoints: Checkpoints = Checkpoints(save_every=100)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "SFTStage":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either `steps` (updates) or `epochs`")
+        if self.microbatch_size and self.batch_size % self.microbatch_size:
+            raise ValueError("batch_size must be a multiple of microbatch_size")
+        return self
+
+
+class RLSettings(Optimizer, Sampling):
+    """One GRPO stage without its data and rewards; `GRPOConfig` is this with a run folder.
+
+    One *step* is one rollout round of prompts_per_step × num_generations completions and its updates_per_step updates.
+    tokens_per_microbatch bounds memory and never changes the result.
+
+    loss_type: `grpo` (mean over each completion's tokens, then over completions), `dr_grpo`, `dapo` (mean over all
+        tokens of the update; `bnpo` is the same under global denominators), `cispo`, `reinforce`.
+    epsilon / epsilon_high: clip of the importance ratio, low and high (null: same as low). delta: two-sided bound.
+    beta: weight of the KL to the reference; kl_estimator `k3`, or `k3_unbiased` (k3 times the importance ratio).
+    scale_rewards: divide centred rewards by the std of the `group`, the `batch`, or `none`.
+    """
+
+    num_generations: Annotated[int, Field(ge=2)] = 8
+    prompts_per_step: PositiveInt = 8
+    updates_per_step: PositiveInt = 1
+    tokens_per_microbatch: PositiveInt = 8192
+    steps: PositiveInt | None = None
+    epochs: float | None = Field(default=None, gt=0)
+
+    loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "reinforce"] = "dapo"
+    importance_sampling_level: Literal["token", "sequence"] = "token"
+    epsilon: float = Field(default=0.2, gt=0)
+    epsilon_high: float | None = Field(default=None, gt=0)
+    delta: float | None = Field(default=None, gt=1)
+    beta: float = Field(default=0.0, ge=0)
+    kl_estimator: Literal["k3", "k3_unbiased"] = "k3"
+    mismatch: Mismatch = Mismatch()
+    mask_truncated_completions: bool = False
+
+    scale_rewards: Literal["group", "batch", "none"] = "group"
+    baseline: Literal["mean", "leave_one_out"] = "mean"
+    multi_objective_aggregation: Literal["sum_then_normalize", "normalize_then_sum"] = "sum_then_normalize"
+    max_unjudged: float = Field(default=0.5, gt=0, le=1)
+
+    rollout: Rollout = Rollout()
+    reward_workers: PositiveInt = 2
+    log_completions: int = Field(default=2, ge=0)
+    memory_probe: bool = True
+
+    @model_validator(mode="after")
+    def _sane(self) -> "RLSettings":
+        if self.temperature == 0:
+            raise ValueError("temperature 0 gives identical completions: a group needs spread, use a temperature > 0")
+        if (self.prompts_per_step * self.num_generations) % self.updates_per_step:
+            raise ValueError("prompts_per_step × num_generations must be a multiple of updates_per_step")
+        if not self.full_support and self.mismatch.mode != "off":
+            raise ValueError(
+                "top_p, top_k and min_p renormalise the engine's log-probs over the kept tokens, while the trainer's "
+                "cover the whole vocabulary: the mismatch correction would be biased. Set mismatch.mode: off, or sample "
+                "from the whole vocabulary (top_p: 1, top_k: 0, min_p: 0)"
+            )
+        return self
+
+
+class RLStage(StageBase, RLSettings):
+    """GRPO on prompts with rewards."""
+
+    kind: Literal["rl"]
+    data: Data
+    rewards: Annotated[tuple[Reward, ...], Field(min_length=1)]
+    evaluate: Evaluate | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "RLStage":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either `steps` or `epochs`")
+        labels = [reward.label for reward in self.rewards]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"two rewards share a name ({', '.join(labels)}): give each its own `name`")
+        return self
+
+
+Stage = Annotated[SFTStage | RLStage, Field(discriminator="kind")]
+
+
+class Recipe(Strict):
+    """A run. seed: everything random is a function of it and of the place (stage, step, prompt, sample).
+
+    trackers: names that accelerate knows (`tensorboard`, `wandb`, `trackio`); metrics.jsonl is always written.
+    """
+
+    model: Model
+    run_dir: str
+    seed: int = Field(default=0, ge=0)
+    stages: Annotated[dict[str, Stage], Field(min_length=1)]
+    trackers: tuple[str, ...] = ()
+    project: str = "grpo"
+
+    @model_validator(mode="after")
+    def _policies_exist(self) -> "Recipe":
+        earlier: list[str] = []
+        for name, stage in self.stages.items():
+            if stage.policy not in (None, "base", *earlier):
+                known = ", ".join(["base", *earlier])
+                raise ValueError(f"stages.{name}.policy: no stage {stage.policy!r} before this one (known: {known})")
+            earlier.append(name)
+        return self
