@@ -4,7 +4,7 @@ Every class here is strict (an unknown key is an error) and imports neither torc
 checked on any machine in about a second.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
@@ -197,13 +197,14 @@ class Evaluate(Sampling):
     """Held-out evaluation through the same engine, with its own sampling.
 
     every: steps between evaluations; also before the first and after the last step. num_generations: samples a prompt
-    (pass@1 is their mean, pass@k counts any). reward: the reward whose score ≥ 1 counts as correct.
-    greedy: also decode each prompt once at temperature 0.
+    (pass@1 is their mean, pass@k counts any). rewards: a score ≥ 1 counts as correct; each gives its own accuracy, and
+    the first decides which checkpoint is the best. greedy: also decode each prompt once at temperature 0.
+    max_completion_length: null takes the stage's.
     """
 
     data: Data
     every: PositiveInt = 10
     num_generations: PositiveInt = 4
     greedy: bool = True
-    reward: Reward = Reward(use="math")
+    rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (Reward(use="math"),)
     max_completion_length: PositiveInt | None = None  # type: ignore[assignment]
