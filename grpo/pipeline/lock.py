@@ -1,0 +1,45 @@
+"""One process tree at a time on a run folder, and what the folder says of the run as a whole."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from grpo.atomic import write_atomic
+from grpo.errors import UserError
+from grpo.recipe.load import LoadedRecipe
+from grpo.report.environment import environment_json
+
+
+def is_main_process() -> bool:
+    """True in the process that writes files: the only one, or rank 0 under `accelerate launch`."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+@contextmanager
+def run_folder(root: Path, loaded: LoadedRecipe) -> Iterator[None]:
+    """Holds the run folder's lock and writes `recipe.yaml` (resolved) and `environment.json`.
+
+    The lock is the kernel's: it goes with the process, however that ends.
+    """
+    if not is_main_process():
+        yield
+        return
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / ".lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            write_atomic(root / "recipe.yaml", loaded.resolved_yaml().encode())
+            write_atomic(root / "environment.json", environment_json().encode())
+            yield
+    except BlockingIOError as error:
+        raise UserError(
+            "another process is working on this run folder",
+            where=str(root),
+            advice="Wait for it, stop it, or give this run another run_dir.",
+        ) from error
+    except PermissionError as error:
+        raise UserError(
+            f"cannot write: {error}", where=f"run_dir {root}", advice="Give a run_dir you can write to."
+        ) from error

@@ -1,0 +1,59 @@
+"""One GRPO stage, top to bottom: sample, score, advantage, update, sync, record, save.
+
+DeepSeekMath (arXiv 2402.03300), algorithm 1; DeepSeek-R1 (arXiv 2501.12948). Each line of the loop calls one room.
+"""
+
+from grpo.algorithm.advantages import group_advantages
+from grpo.algorithm.samples import reward_statistics, to_samples
+from grpo.recipe.schema import RLStage
+from grpo.scoring.metrics import reward_metrics
+from grpo.stages.clock import Clock
+from grpo.stages.rl_rooms import Rooms, open_rooms
+from grpo.stages.rollout_metrics import completion_metrics
+from grpo.stages.stage import StageInputs, StageResult
+
+
+def run(settings: RLStage, inputs: StageInputs) -> StageResult:
+    """Train the policy from its newest checkpoint, or from `inputs.policy_path`, to the last step.
+
+    Raises UserError for what the user can mend, GuardError where going on would train on wrong data.
+    """
+    with open_rooms(settings, inputs) as rooms:
+        train(settings, rooms)
+        return rooms.finish()
+
+
+def train(settings: RLStage, rooms: Rooms) -> None:
+    """The loop. Everything random is a function of the step, so it starts at any step and goes the same way."""
+    clock = Clock()
+    weights = {reward.label: reward.weight for reward in settings.rewards}
+    if rooms.step == 0:
+        rooms.evaluate(step=0)
+    for step in range(rooms.step + 1, rooms.steps + 1):
+        with clock("sample"):
+            rooms.sample(rooms.prompts(step), step)
+        with clock("score"):
+            groups = rooms.collect_groups()
+        advantages = group_advantages(
+            groups,
+            weights,
+            scale_rewards=settings.scale_rewards,
+            baseline=settings.baseline,
+            aggregation=settings.multi_objective_aggregation,
+        )
+        samples = to_samples(groups, advantages, mask_truncated=settings.mask_truncated_completions)
+        with clock("update"), rooms.engine_asleep():
+            metrics = rooms.updater.round(samples, settings.max_completion_length)
+        with clock("sync"):
+            metrics |= rooms.sync.push(version=step)
+
+        metrics |= reward_statistics(groups, advantages) | reward_metrics(groups, list(weights))
+        metrics |= completion_metrics(groups) | rooms.scorer.extra_metrics
+        rooms.record.step(step, metrics, clock.read())
+        rooms.record.rollouts(step, groups, advantages)
+        if step % rooms.evaluate_every == 0 or step == rooms.steps:
+            with clock("evaluate"):
+                rooms.evaluate(step)
+        if step % settings.checkpoints.save_every == 0 or step == rooms.steps:
+            with clock("save"):
+                rooms.save(step)

@@ -1,0 +1,271 @@
+"""Opens and holds the rooms of an `rl` stage: policy, data, engine, scorer, updater, weight sync, record."""
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from grpo.data.order import prompts_for_step, steps_per_epoch
+from grpo.data.prompts import PromptSet, load_prompts
+from grpo.errors import UserError
+from grpo.models.policy import load_policy
+from grpo.recipe.schema import RLStage
+from grpo.records import Group, Prompt
+from grpo.report.record import Record
+from grpo.rollout.engine import Engine, Request
+from grpo.rollout.guards import WeightSync
+from grpo.rollout.open import open_engine
+from grpo.scoring.scorer import Scorer
+from grpo.seeds import derive_seed
+from grpo.stages.held_out import HeldOut
+from grpo.stages.processes import gather_groups, share
+from grpo.stages.stage import StageInputs, StageResult
+from grpo.training.checkpoints import newest_whole, prune, write_checkpoint
+from grpo.training.update import Updater
+
+log = logging.getLogger("grpo")
+
+PROBE_SEQUENCES, PROBE_TOKENS = 4, 64
+
+
+class Rooms:
+    """What the loop works with. `step` is the last step already done (0 at the start, else the checkpoint's)."""
+
+    def __init__(self, settings: RLStage, inputs: StageInputs, closing: ExitStack) -> None:
+        self.settings, self.inputs = settings, inputs
+        self.accelerator = Accelerator()
+        self.step = 0
+        self.best: tuple[float, int] | None = None
+        self._last_evaluation: dict[str, float] = {}
+        self._first_evaluation: dict[str, float] = {}
+
+        self.policy = load_policy(
+            inputs.model,
+            inputs.policy_path,
+            lora=settings.lora,
+            gradient_checkpointing=settings.gradient_checkpointing,
+            device=self.accelerator.device,
+        )
+        self.data = self._load_data(settings.data, inputs.given.rows, "data")
+        self.scorer = Scorer(
+            settings.rewards,
+            workers=settings.reward_workers,
+            base=inputs.base,
+            functions=inputs.given.functions,
+            max_unjudged=settings.max_unjudged,
+        )
+        closing.callback(self.scorer.close)
+        self._check_references()
+        self.held_out = self._open_held_out(closing)
+        self.steps = settings.steps or round(
+            (settings.epochs or 0) * steps_per_epoch(len(self.data.prompts), settings.prompts_per_step)
+        )
+        self.updater = Updater(
+            self.policy,
+            settings,
+            total_updates=self.steps * settings.updates_per_step,
+            accelerator=self.accelerator,
+            seed=derive_seed(inputs.seed, inputs.name),
+        )
+        if settings.beta > 0:
+            self.policy.load_reference(inputs.policy_path)
+        self.record = Record(
+            inputs.folder,
+            trackers=inputs.trackers,
+            project=inputs.project,
+            settings=settings.model_dump(mode="json"),
+            accelerator=self.accelerator,
+            quiet=False,
+        )
+        closing.callback(self.record.close)
+        self._resume()
+        if settings.memory_probe:
+            longest = max(len(prompt.token_ids) for prompt in self.data.prompts)
+            self.updater.probe_memory(longest, settings.max_completion_length)
+        self.engine = self._open_engine()
+        closing.callback(self.engine.close)
+        self.sync = WeightSync(
+            self.engine,
+            weights=self.policy.named_weights,
+            score=self.updater.logprobs,
+            probe=self._probe(),
+            tolerance=settings.rollout.canary_tolerance,
+        )
+        self.sync.prove(version=self.step)
+
+    @property
+    def evaluate_every(self) -> int:
+        return self.settings.evaluate.every if self.settings.evaluate else self.steps
+
+    # ── sampling and scoring ────────────────────────────────────────────────────────────────────────────────────────
+
+    def prompts(self, step: int) -> list[Prompt]:
+        """This process's share of the step's prompts."""
+        chosen = prompts_for_step(
+            len(self.data.prompts),
+            self.settings.prompts_per_step,
+            step - 1,
+            seed=derive_seed(self.inputs.seed, self.inputs.name, "order"),
+            shuffle=self.settings.data.shuffle,
+        )
+        picked = [self.data.prompts[index] for index in chosen]
+        return share(picked, self.accelerator.process_index, self.accelerator.num_processes)
+
+    def sample(self, prompts: Sequence[Prompt], step: int) -> None:
+        """Sample a group for each prompt; each completion goes to the scorer as it finishes."""
+        self.scorer.begin(prompts)
+        requests = [
+            Request(prompt, sample, derive_seed(self.inputs.seed, self.inputs.name, step, prompt.id, sample))
+            for prompt in prompts
+            for sample in range(self.settings.num_generations)
+        ]
+        for completion in self.engine.generate(requests, self.settings):
+            self.scorer.submit(completion)
+
+    def collect_groups(self) -> list[Group]:
+        """Wait for the last verdicts; all processes' groups in the order of the prompts."""
+        return gather_groups(self.scorer.finish(), self.accelerator)
+
+    @contextmanager
+    def engine_asleep(self) -> Iterator[None]:
+        """Frees the colocated engine's memory for the update (a no-op where the engine does not sleep)."""
+        self.engine.sleep()
+        yield
+        self.engine.wake()
+
+    def evaluate(self, step: int) -> None:
+        """Held-out accuracy at this step, recorded; remembers the best step."""
+        if self.held_out is None:
+            return
+        metrics, completions = self.held_out.measure(self.engine, self.accelerator)
+        self._last_evaluation = metrics
+        if step == 0:
+            self._first_evaluation = metrics
+        figure = metrics.get("eval/pass@1")
+        if step > 0 and figure is not None and (self.best is None or figure > self.best[0]):
+            self.best = (figure, step)
+        self.record.evaluation(step, metrics, completions)
+
+    # ── checkpoints ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def save(self, step: int) -> None:
+        """A checkpoint of everything that is not a function of the step."""
+        if self.accelerator.is_main_process:
+            extra = {"best": self.best, "first_evaluation": self._first_evaluation, "evaluation": self._last_evaluation}
+            write_checkpoint(self._checkpoints, step, self.updater.save, extra)
+            keep_best = self.best[1] if self.best and self.settings.checkpoints.keep_best else None
+            prune(self._checkpoints, self.settings.checkpoints.keep_last, keep_best)
+        self.accelerator.wait_for_everyone()
+
+    def finish(self) -> StageResult:
+        """Write `final/`, a plain from_pretrained folder."""
+        final = self.inputs.final
+        if self.accelerator.is_main_process:
+            unfinished = final.with_name("final.part")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            self.policy.save(unfinished)
+            shutil.rmtree(final, ignore_errors=True)
+            unfinished.replace(final)
+        self.accelerator.wait_for_everyone()
+        lines = self.held_out.closing_lines(self._first_evaluation, self._last_evaluation) if self.held_out else ()
+        return StageResult(str(final), self._last_evaluation, tuple(lines))
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self.inputs.folder / "checkpoints"
+
+    def _resume(self) -> None:
+        checkpoint = newest_whole(self._checkpoints)
+        if checkpoint is None:
+            self.record.truncate_after(-1)
+            return
+        self.updater.load(checkpoint.folder)
+        self.step = checkpoint.step
+        best = checkpoint.extra["best"]
+        self.best = (best[0], best[1]) if best else None
+        self._first_evaluation = checkpoint.extra["first_evaluation"]
+        self._last_evaluation = checkpoint.extra["evaluation"]
+        self.record.truncate_after(self.step)
+        log.info("%s: resuming after step %d of %d", self.inputs.name, self.step, self.steps)
+
+    # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _load_data(self, data, rows, key: str) -> PromptSet:
+        """Prompts that leave room for max_completion_length in the model's context."""
+        context = self.policy.model.config.max_position_embeddings
+        prompts = load_prompts(
+            data,
+            self.policy.tokenizer,
+            base=self.inputs.base,
+            where=self.inputs.where(key),
+            seed=self.inputs.seed,
+            max_prompt_tokens=context - self.settings.max_completion_length,
+            rows=rows,
+        )
+        if not prompts.prompts:
+            raise UserError("no prompt is left", where=self.inputs.where(key), advice=f"dropped: {prompts.dropped}")
+        for reason, count in prompts.dropped.items():
+            log.warning("%s: %d rows dropped (%s)", self.inputs.where(key), count, reason)
+        return prompts
+
+    def _check_references(self) -> None:
+        """References that a reward cannot read fail the run before anything is sampled, or are dropped by choice."""
+        unreadable = self.scorer.check_references(self.data.prompts)
+        if not unreadable:
+            return
+        first = unreadable[0]
+        if self.settings.data.unreadable == "fail":
+            raise UserError(
+                f"{len(unreadable)} references cannot be read, the first by reward {first.label!r}: {first.reason}",
+                where=self.inputs.where("data"),
+                advice=f"row: {dict(first.prompt.columns)}; mend the rows, or set data.unreadable: drop",
+            )
+        bad = {item.prompt.id for item in unreadable}
+        log.warning("%s: %d rows dropped (unreadable reference)", self.inputs.where("data"), len(bad))
+        self.data = self.data.without(bad)
+
+    def _open_held_out(self, closing: ExitStack) -> HeldOut | None:
+        settings = self.settings.evaluate
+        if settings is None:
+            return None
+        prompts = self._load_data(settings.data, self.inputs.given.evaluation_rows, "evaluate.data").prompts
+        scorer = Scorer(
+            settings.rewards,
+            workers=self.settings.reward_workers,
+            base=self.inputs.base,
+            functions=self.inputs.given.functions,
+            max_unjudged=1.0,
+        )
+        closing.callback(scorer.close)
+        seed = derive_seed(self.inputs.seed, self.inputs.name, "evaluate")
+        return HeldOut(settings, prompts, scorer, seed, default_length=self.settings.max_completion_length)
+
+    def _open_engine(self) -> Engine:
+        prompts = [*self.data.prompts, *(self.held_out.prompts if self.held_out else [])]
+        longest_completion = max(
+            self.settings.max_completion_length, self.held_out.max_completion_length if self.held_out else 0
+        )
+        return open_engine(
+            self.settings.rollout,
+            model=self.inputs.model,
+            folder=self.inputs.policy_path,
+            tokenizer=self.policy.tokenizer,
+            eos_ids=self.policy.eos_ids,
+            max_model_len=max(len(prompt.token_ids) for prompt in prompts) + longest_completion + 1,
+            seed=self.inputs.seed,
+            world_size=self.accelerator.num_processes,
+        )
+
+    def _probe(self) -> list[list[int]]:
+        """A fixed probe for the canary: the first prompts, cut to a length that costs nothing."""
+        return [list(prompt.token_ids[:PROBE_TOKENS]) for prompt in self.data.prompts[:PROBE_SEQUENCES]]
+
+
+@contextmanager
+def open_rooms(settings: RLStage, inputs: StageInputs) -> Iterator[Rooms]:
+    """Rooms that are closed whatever happens: no worker or engine outlives its stage."""
+    with ExitStack() as closing:
+        yield Rooms(settings, inputs, closing)
