@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 class Strict(BaseModel):
     """Unknown keys fail; values are checked at construction and cannot change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class TinyModel(Strict):

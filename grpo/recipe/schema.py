@@ -12,6 +12,7 @@
 Parameter names keep TRL's where, and only where, the meaning is the same.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
@@ -29,6 +30,10 @@ from grpo.recipe.fields import (
     Sampling,
     Strict,
 )
+
+
+def _both(steps: int | None) -> str:
+    return "not neither" if steps is None else "not both"
 
 
 class StageBase(Strict):
@@ -61,7 +66,9 @@ class SFTStage(StageBase, Optimizer):
     @model_validator(mode="after")
     def _one_length(self) -> "SFTStage":
         if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give either `steps` (updates) or `epochs`")
+            raise ValueError(
+                f"give either `steps` (updates) or `epochs`, {_both(self.steps)} (null drops an inherited one)"
+            )
         if self.microbatch_size and self.batch_size % self.microbatch_size:
             raise ValueError("batch_size must be a multiple of microbatch_size")
         return self
@@ -116,8 +123,8 @@ class RLSettings(Optimizer, Sampling):
         if not self.full_support and self.mismatch.mode != "off":
             raise ValueError(
                 "top_p, top_k and min_p renormalise the engine's log-probs over the kept tokens, while the trainer's "
-                "cover the whole vocabulary: the mismatch correction would be biased. Set mismatch.mode: off, or sample "
-                "from the whole vocabulary (top_p: 1, top_k: 0, min_p: 0)"
+                "cover the whole vocabulary: the mismatch correction would be biased. Set mismatch.mode: off, or "
+                "sample from the whole vocabulary (top_p: 1, top_k: 0, min_p: 0)"
             )
         return self
 
@@ -133,7 +140,7 @@ class RLStage(StageBase, RLSettings):
     @model_validator(mode="after")
     def _one_length(self) -> "RLStage":
         if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give either `steps` or `epochs`")
+            raise ValueError(f"give either `steps` or `epochs`, {_both(self.steps)} (null drops an inherited one)")
         labels = [reward.label for reward in self.rewards]
         if len(set(labels)) < len(labels):
             raise ValueError(f"two rewards share a name ({', '.join(labels)}): give each its own `name`")
@@ -160,6 +167,8 @@ class Recipe(Strict):
     def _policies_exist(self) -> "Recipe":
         earlier: list[str] = []
         for name, stage in self.stages.items():
+            if name == "base" or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
+                raise ValueError(f"stages.{name}: a stage is named with letters, digits, `_` and `-`, and not `base`")
             if stage.policy not in (None, "base", *earlier):
                 known = ", ".join(["base", *earlier])
                 raise ValueError(f"stages.{name}.policy: no stage {stage.policy!r} before this one (known: {known})")
