@@ -1,0 +1,174 @@
+"""The policy that a stage trains: compute weights, tokenizer, end-of-sequence ids, reference, adapters.
+
+Weights here have the compute precision (bf16 or fp32). What learns is fp32: the masters of `training`, or LoRA
+adapters, which are fp32 themselves.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from grpo.errors import UserError
+from grpo.models.head import bare
+from grpo.models.pretrained import load_pretrained
+from grpo.models.weights import named_weights
+from grpo.recipe.fields import Lora, Model
+from grpo.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+log = logging.getLogger("grpo")
+
+
+class Policy:
+    """A causal language model with what training and rollouts need to know of it.
+
+    model: a transformers model, or a peft model around it. Always in eval mode: dropout would make the importance
+        ratio of one and the same policy differ from 1.
+    eos_ids: every id that ends a sequence: the generation config's and the tokenizer's.
+    adapted: True where LoRA adapters learn and the base is frozen. They are new when the stage begins, so switching
+        them off gives the reference.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer: "PreTrainedTokenizerBase", settings: Model) -> None:
+        self.model, self.tokenizer, self._settings = model, tokenizer, settings
+        self.adapted = hasattr(model, "disable_adapter")
+        self.eos_ids = end_of_sequence_ids(bare(model), tokenizer)
+        self._reference: nn.Module | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Compute precision."""
+        return bare(self.model).dtype
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def named_weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Every weight under the name the model's files use, LoRA merged on the fly, tied weights once."""
+        return named_weights(bare(self.model))
+
+    def load_reference(self, path: str) -> None:
+        """Loads the frozen copy that `reference()` yields. Nothing to load with LoRA: the adapter is switched off."""
+        if self.adapted:
+            return
+        reference, _ = load_pretrained(self._settings, path, device=self.device)
+        self._reference = reference.eval().requires_grad_(False)
+
+    @contextmanager
+    def reference(self) -> Iterator[nn.Module]:
+        """The model to forward as the reference; forward it under `torch.no_grad()`."""
+        if self.adapted:
+            with self.model.disable_adapter():  # type: ignore[operator]
+                yield self.model
+            return
+        if self._reference is None:
+            raise RuntimeError("load_reference(path) comes before reference()")
+        yield self._reference
+
+    def save(self, folder: Path) -> None:
+        """Writes a plain `from_pretrained` folder: weights in the compute precision (LoRA merged), configuration,
+        generation configuration, tokenizer; with LoRA also `adapter/`, peft's own format."""
+        from huggingface_hub import save_torch_state_dict
+
+        folder.mkdir(parents=True, exist_ok=True)
+        causal = bare(self.model)
+        weights = {name: tensor.detach().contiguous() for name, tensor in self.named_weights()}
+        save_torch_state_dict(weights, folder, metadata={"format": "pt"})
+        causal.config.save_pretrained(folder)
+        if causal.generation_config is not None:
+            causal.generation_config.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        if self.adapted:
+            self.model.save_pretrained(folder / "adapter")  # type: ignore[operator]
+
+
+def load_policy(
+    model: Model,
+    path: str,
+    *,
+    lora: Lora | None = None,
+    gradient_checkpointing: bool = False,
+    device: torch.device | str = "cpu",
+) -> Policy:
+    """The policy at `path`, ready to be trained: all weights, or new LoRA adapters on frozen ones.
+
+    model: how to load (dtype, attention, revision); `path` is a `from_pretrained` folder or hub name.
+    Raises UserError where it cannot be loaded, has no end-of-sequence token, or has no layer to adapt.
+    """
+    causal, tokenizer = load_pretrained(model, path, device=device)
+    trained: nn.Module = causal.eval()
+    if lora is not None:
+        trained = _adapt(causal, lora)
+    if gradient_checkpointing:
+        _checkpoint_layers(causal)
+    return Policy(trained, tokenizer, model)
+
+
+def lora_config(lora: Lora) -> "LoraConfig":
+    """peft's settings for ours."""
+    from peft import LoraConfig
+
+    targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
+    return LoraConfig(
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type="CAUSAL_LM"
+    )
+
+
+def end_of_sequence_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
+    """Generation config ∪ tokenizer: chat models often end a turn with another token than a document."""
+    generation = model.generation_config.eos_token_id if model.generation_config is not None else None
+    listed = generation if isinstance(generation, list | tuple) else [generation]
+    ids = frozenset(token for token in [*listed, tokenizer.eos_token_id] if token is not None)
+    if not ids:
+        raise UserError(
+            "neither generation_config.json nor the tokenizer names an end-of-sequence token",
+            where="model.path",
+            advice="add eos_token_id to the model's generation_config.json",
+        )
+    return ids
+
+
+def _adapt(causal: "PreTrainedModel", lora: Lora) -> nn.Module:
+    """New adapters on a frozen base. They start from a fixed seed: every rank and every restart begins alike."""
+    from peft import get_peft_model
+
+    with torch.random.fork_rng(devices=[causal.device] if causal.device.type == "cuda" else []):
+        torch.manual_seed(derive_seed("lora", lora.r))
+        try:
+            adapted = get_peft_model(causal, lora_config(lora), autocast_adapter_dtype=True)
+        except ValueError as error:
+            raise UserError(str(error), where="lora.target_modules") from error
+    narrow = [name for name, weight in adapted.named_parameters() if weight.requires_grad and weight.dtype.itemsize < 4]
+    if narrow:
+        raise RuntimeError(f"adapters must be fp32 to learn at small learning rates, got {narrow[0]} in less")
+    return adapted.eval()
+
+
+def _checkpoint_layers(causal: "PreTrainedModel") -> None:
+    """Activation checkpointing, with every module but the checkpointed layers left in eval mode.
+
+    transformers checkpoints a layer only where the layer's `training` flag is set; the flag is set on the layers alone,
+    not on what they hold, and dropout rates that a layer applies itself are put to 0.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    causal.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    layers = [module for module in causal.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not layers:
+        raise UserError(
+            f"{type(causal).__name__} has no layers that support it", where="gradient_checkpointing", advice="switch it off"
+        )
+    for layer in layers:
+        layer.training = True
+        for name, value in vars(layer).items():
+            if "dropout" in name and isinstance(value, float):
+                setattr(layer, name, 0.0)

@@ -1,0 +1,62 @@
+"""A small decoder with random weights and a character tokenizer, written as a `from_pretrained` folder.
+
+It exists so that a first run, and every test, needs no download.
+"""
+
+import logging
+import shutil
+from pathlib import Path
+
+import torch
+
+from grpo.atomic import replace_folder
+from grpo.models.characters import character_tokenizer
+from grpo.recipe.fields import TinyModel
+from grpo.seeds import derive_seed
+
+log = logging.getLogger("grpo")
+
+ENGINE_HEAD_SIZE = 32
+
+
+def make_tiny(tiny: TinyModel, folder: Path, seed: int) -> None:
+    """Writes model, generation configuration and tokenizer to `folder`, whole or not at all; weights in fp32.
+
+    The same settings and seed give the same bytes. vLLM's CPU attention wants heads of a multiple of 32 (64 is what
+    the recipes use); other sizes are said and work in transformers only.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+
+    head_size = tiny.hidden_size // tiny.heads
+    if head_size % ENGINE_HEAD_SIZE:
+        log.warning("model.tiny: a head size of %d works with engine: transformers, not with vLLM on CPU", head_size)
+    tokenizer = character_tokenizer()
+    ends = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    config = AutoConfig.for_model(
+        tiny.architecture,
+        vocab_size=len(tokenizer),
+        hidden_size=tiny.hidden_size,
+        intermediate_size=tiny.intermediate_size,
+        num_hidden_layers=tiny.layers,
+        num_attention_heads=tiny.heads,
+        num_key_value_heads=tiny.kv_heads,
+        head_dim=head_size,
+        max_position_embeddings=tiny.max_position_embeddings,
+        tie_word_embeddings=tiny.tie_word_embeddings,
+        **ends,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "tiny"))
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.generation_config = GenerationConfig(**ends)
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    ready = folder.with_name(f".{folder.name}.part.tmp")
+    shutil.rmtree(ready, ignore_errors=True)
+    model.save_pretrained(ready)
+    tokenizer.save_pretrained(ready)
+    replace_folder(ready, folder)
