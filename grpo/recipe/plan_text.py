@@ -1,0 +1,132 @@
+"""The plan as a page of plain text: what `grpo-train` prints before anything is loaded."""
+
+from collections.abc import Iterator, Mapping
+
+from grpo.recipe.fields import Data, Evaluate, Model
+from grpo.recipe.plan import DataSizes, RLPlan, SFTPlan, engine_choice, plan_stage
+from grpo.recipe.schema import Recipe, RLStage, SFTStage
+
+
+def format_plan(recipe: Recipe, sizes: Mapping[str, DataSizes] | None = None) -> str:
+    """The plan of every stage; `sizes` by stage where the data has been read."""
+    lines = [f"model    {describe_model(recipe.model)}", f"run_dir  {recipe.run_dir} (seed {recipe.seed})"]
+    for number, (name, stage) in enumerate(recipe.stages.items(), start=1):
+        known = (sizes or {}).get(name)
+        plan = plan_stage(recipe, name, known)
+        start = "the recipe's model" if plan.starts_from == "base" else f"the policy of {plan.starts_from}"
+        lines += ["", f"stage {number} of {len(recipe.stages)}: {name} ({stage.kind}), starts from {start}"]
+        if isinstance(stage, RLStage) and isinstance(plan, RLPlan):
+            lines += [f"  {line}" for line in _rl_lines(stage, plan, known)]
+            lines += [f"  note: {note}" for note in rl_notes(stage, plan, known)]
+        elif isinstance(stage, SFTStage) and isinstance(plan, SFTPlan):
+            lines += [f"  {line}" for line in _sft_lines(stage, plan, known)]
+    return "\n".join(lines)
+
+
+def describe_model(model: Model) -> str:
+    if model.tiny is None:
+        return f"{model.path} ({model.dtype})"
+    tiny = model.tiny
+    return f"tiny {tiny.architecture}, {tiny.layers} layers of {tiny.hidden_size}, made by the recipe ({model.dtype})"
+
+
+def _rl_lines(stage: RLStage, plan: RLPlan, sizes: DataSizes | None) -> Iterator[str]:
+    engine, why = engine_choice(stage.rollout)
+    placement = f", {stage.rollout.placement.replace('_', ' ')}" if engine == "vllm" else ""
+    template = "of your own" if "{{" in stage.data.template else stage.data.template
+    yield f"data     {_rows(stage.data)}, template {template}"
+    yield f"rewards  {', '.join(f'{reward.label} × {reward.weight:g}' for reward in stage.rewards)}"
+    yield f"engine   {engine} ({why}){placement}, temperature {stage.temperature:g}"
+    yield (
+        f"step     {stage.prompts_per_step} prompts × {stage.num_generations} completions = "
+        f"{plan.completions_per_step:,} completions of at most {stage.max_completion_length:,} tokens"
+    )
+    yield (
+        f"update   {_count(stage.updates_per_step, 'update')} a step, each of {plan.completions_per_update:,} "
+        f"completions ({plan.groups_per_update:g} groups), in micro-batches of {stage.tokens_per_microbatch:,} tokens"
+    )
+    yield f"loss     {stage.loss_type}, beta {stage.beta:g}, {_rate(stage)}"
+    if plan.steps is None or plan.completions is None:
+        yield f"run      {stage.epochs:g} epochs: the number of steps is known once the data has been read"
+    else:
+        yield (
+            f"run      {_count(plan.steps, 'step')} = {_count(plan.updates or 0, 'update')}; {plan.completions:,} "
+            f"completions in all, at most {plan.completions * stage.max_completion_length:,} tokens sampled"
+        )
+    if plan.steps_per_epoch and plan.steps and sizes:
+        seen = plan.steps * stage.prompts_per_step / sizes.rows
+        yield (
+            f"epochs   {sizes.rows:,} prompts = {_count(plan.steps_per_epoch, 'step')} an epoch; "
+            f"each prompt is taken {seen:.3g} times"
+        )
+    if stage.evaluate:
+        yield f"held out {_evaluation(stage.evaluate, plan, sizes)}"
+
+
+def _evaluation(evaluate: Evaluate, plan: RLPlan, sizes: DataSizes | None) -> str:
+    each = evaluate.num_generations if evaluate.temperature > 0 else 1
+    greedy = evaluate.greedy and evaluate.temperature > 0
+    times = f"{plan.evaluations} evaluations" if plan.evaluations else "evaluations"
+    text = (
+        f"{times} (at the start, every {evaluate.every} steps, at the end), {_count(each, 'sample')} a prompt "
+        f"at temperature {evaluate.temperature:g}{' and one greedy' if greedy else ''}"
+    )
+    if sizes and sizes.held_out is not None:
+        text += f": {sizes.held_out * (each + greedy):,} completions each time"
+    return text
+
+
+def rl_notes(stage: RLStage, plan: RLPlan, sizes: DataSizes | None = None) -> Iterator[str]:
+    """What follows from the numbers and is easily overlooked."""
+    if plan.completions_per_update % stage.num_generations:
+        yield (
+            "an update ends inside a group. Advantages are computed over the whole step, so this changes which update "
+            "a completion counts in, not its advantage"
+        )
+    if stage.updates_per_step == 1 and stage.loss_type != "reinforce":
+        yield "one update a step: the importance ratio is 1, so epsilon and delta never act"
+    if stage.tokens_per_microbatch < stage.max_completion_length:
+        yield "a longest completion has more than tokens_per_microbatch tokens: it makes a micro-batch of its own"
+    if sizes and stage.data.shuffle and sizes.rows > stage.prompts_per_step and sizes.rows % stage.prompts_per_step:
+        yield "the last step of an epoch reaches into the next one"
+    if plan.updates is not None and stage.warmup_updates >= plan.updates:
+        yield f"warmup_updates: {stage.warmup_updates} is not shorter than the run: the full rate is never reached"
+    if plan.steps is not None and stage.evaluate and stage.evaluate.every > plan.steps:
+        yield f"evaluate.every: {stage.evaluate.every} is longer than the run: evaluated at its start and end only"
+    if plan.steps is not None and stage.checkpoints.save_every > plan.steps:
+        yield f"checkpoints.save_every: {stage.checkpoints.save_every} is longer than the run: saved at its end only"
+    unweighted = [reward.label for reward in stage.rewards if reward.weight == 0]
+    if unweighted:
+        yield f"weight 0, so recorded only: {', '.join(unweighted)}"
+
+
+def _sft_lines(stage: SFTStage, plan: SFTPlan, sizes: DataSizes | None) -> Iterator[str]:
+    microbatches = stage.batch_size // (stage.microbatch_size or stage.batch_size)
+    yield f"data     {_rows(stage.data)}, loss over {'completions' if stage.completion_only else 'whole sequences'}"
+    yield (
+        f"update   {stage.batch_size} sequences of at most {stage.max_length:,} tokens, "
+        f"in {_count(microbatches, 'micro-batch')}"
+    )
+    yield f"loss     {_rate(stage)}"
+    if plan.updates is None:
+        yield f"run      {stage.epochs:g} epochs: the number of updates is known once the data has been read"
+    else:
+        yield f"run      {_count(plan.updates, 'update')}; {plan.sequences:,} sequences in all"
+    if sizes and plan.sequences:
+        yield f"epochs   {sizes.rows:,} rows; each is taken {plan.sequences / sizes.rows:.3g} times"
+    if stage.packing:
+        yield "note: packing puts several rows into a sequence: an epoch is fewer updates than its rows suggest"
+
+
+def _rate(stage: RLStage | SFTStage) -> str:
+    warmup = f" after {_count(stage.warmup_updates, 'update')} of warm-up" if stage.warmup_updates else ""
+    return f"learning rate {stage.learning_rate:g} {stage.lr_scheduler_type}{warmup}"
+
+
+def _rows(data: Data) -> str:
+    return f"{data.source}, rows {data.rows}" if data.rows else data.source
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun + ("es" if noun.endswith("h") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
