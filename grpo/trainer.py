@@ -165,8 +165,8 @@ def lora_of(peft_config: Any) -> Lora | None:
         return peft_config
     if type(peft_config).__name__ != "LoraConfig" or peft_config.lora_dropout:
         raise UserError(
-            f"peft_config is a {type(peft_config).__name__} with dropout {getattr(peft_config, 'lora_dropout', None)}",
-            advice="Use a LoraConfig with lora_dropout=0: sampling has no dropout, so training must not have it either.",
+            f"peft_config is a {type(peft_config).__name__}, dropout {getattr(peft_config, 'lora_dropout', None)}",
+            advice="Use a LoraConfig with lora_dropout=0: sampling has no dropout, so training must have none either.",
         )
     targets = peft_config.target_modules
     targets = targets if isinstance(targets, str) or targets is None else tuple(sorted(targets))

@@ -165,7 +165,9 @@ def _checkpoint_layers(causal: "PreTrainedModel") -> None:
     layers = [module for module in causal.modules() if isinstance(module, GradientCheckpointingLayer)]
     if not layers:
         raise UserError(
-            f"{type(causal).__name__} has no layers that support it", where="gradient_checkpointing", advice="switch it off"
+            f"{type(causal).__name__} has no layers that support it",
+            where="gradient_checkpointing",
+            advice="switch it off",
         )
     for layer in layers:
         layer.training = True

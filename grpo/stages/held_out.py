@@ -24,8 +24,8 @@ class HeldOut:
         self.labels = [reward.label for reward in settings.rewards]
 
     def measure(self, engine: Engine, accelerator: Accelerator) -> tuple[dict[str, float], list[Group]]:
-        """Metrics under `eval/` (the first reward's bare, the others' with their label; greedy under `eval/greedy/`) and
-        the sampled groups."""
+        """The sampled groups, and metrics under `eval/`: the first reward's bare, the others' under their label, greedy
+        decoding's under `eval/greedy/`."""
         sampled = self._groups(engine, accelerator, self._sampling(self.settings.temperature), self._samples)
         metrics = self._named(sampled, "eval/")
         lengths = [len(completion.token_ids) for group in sampled for completion in group.completions]
@@ -47,7 +47,7 @@ class HeldOut:
             interval = f"[{last[f'{prefix}pass@1_low']:.1%}, {last[f'{prefix}pass@1_high']:.1%}]"
             lines.append(
                 f"held-out accuracy by {label}: {before:.1%} before, {after:.1%} after, 95 % interval {interval} "
-                f"({len(self.prompts)} prompts, {self._samples} samples each at temperature {self.settings.temperature:g})"
+                f"({len(self.prompts)} prompts × {self._samples} samples at temperature {self.settings.temperature:g})"
             )
         return lines
 

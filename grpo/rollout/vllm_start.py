@@ -1,0 +1,145 @@
+"""Start vLLM: its arguments, its environment variables, its log level. Everything vLLM reads once, at start.
+
+Left out: tensor or pipeline parallelism of our own (`engine_args: {tensor_parallel_size: 2}` reaches vLLM as it is).
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from grpo.errors import UserError
+from grpo.recipe.fields import Model, Rollout
+from grpo.rollout.random_state import kept_random_state
+
+if TYPE_CHECKING:
+    from vllm import LLM
+
+WHERE = "rollout.engine_args"
+
+_OURS = frozenset(
+    {"model", "dtype", "seed", "logprobs_mode", "max_model_len", "worker_extension_cls", "weight_transfer_config"}
+)
+_LAUNCHER_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """own_process: vLLM's engine core in a process of its own. gpu: the engine runs on CUDA."""
+
+    own_process: bool
+    gpu: bool
+
+
+def start_vllm(
+    rollout: Rollout, placement: Placement, *, model: Model, folder: str, max_model_len: int, seed: int
+) -> "LLM":
+    """A running `vllm.LLM` with the folder's weights. Global random generators are as before.
+
+    Raises UserError where an engine argument is ours to set, the architecture cannot take new weights, or vLLM
+    refuses its configuration.
+    """
+    arguments = engine_arguments(rollout, placement, model=model, max_model_len=max_model_len, seed=seed)
+    refuse_unsyncable(folder, placement)
+    with _environment(placement), kept_random_state(), _kept_thread_setter():
+        from vllm import LLM, envs
+
+        envs.disable_envs_cache()  # an earlier engine in this process froze vLLM's view of the environment
+        logging.getLogger("vllm").setLevel(logging.WARNING)
+        try:
+            return LLM(model=folder, **arguments)
+        except (ValueError, TypeError) as error:
+            raise UserError(
+                f"vLLM refused to start: {error}", where="rollout", advice="See rollout.engine_args and kv_cache_gib."
+            ) from error
+
+
+def engine_arguments(
+    rollout: Rollout, placement: Placement, *, model: Model, max_model_len: int, seed: int
+) -> dict[str, Any]:
+    """Keywords of `vllm.LLM`; the recipe's engine_args win over everything but what the library relies on."""
+    taken = sorted(_OURS & set(rollout.engine_args))
+    if taken:
+        raise UserError(
+            f"{', '.join(taken)} is set by the library", where=WHERE, advice="Remove it from engine_args."
+        )
+    arguments: dict[str, Any] = {
+        "dtype": model.dtype,
+        "revision": model.revision,
+        "trust_remote_code": model.trust_remote_code,
+        "seed": seed % 2**32,
+        "max_model_len": max_model_len,
+        "max_num_seqs": rollout.max_num_seqs,
+        "logprobs_mode": "processed_logprobs",
+        "enable_prefix_caching": True,
+        "generation_config": "vllm",
+        "worker_extension_cls": "grpo.rollout.vllm_worker.PolicyWorker",
+        "weight_transfer_config": {"backend": "policy_ipc" if placement.gpu and placement.own_process else "policy"},
+    }
+    if placement.gpu:
+        arguments |= {"gpu_memory_utilization": rollout.gpu_memory_utilization, "enable_sleep_mode": rollout.sleep}
+    else:
+        arguments |= {"kv_cache_memory_bytes": int(rollout.kv_cache_gib * 2**30), "enforce_eager": True}
+    return arguments | rollout.engine_args
+
+
+def refuse_unsyncable(folder: str, placement: Placement) -> None:
+    """Raise UserError for multi-head latent attention on CPU: vLLM frees the weight it would have to rebuild from."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder)
+    if not placement.gpu and getattr(config.get_text_config(), "kv_lora_rank", None):
+        raise UserError(
+            f"{folder}: {config.model_type} has multi-head latent attention, and vLLM's CPU engine cannot take new "
+            "weights for it",
+            where="rollout.engine",
+            advice="Use engine: transformers, or a GPU.",
+        )
+
+
+@contextmanager
+def _environment(placement: Placement) -> Iterator[None]:
+    """vLLM's variables while it starts (a child process inherits them); the process's own environment comes back.
+
+    The launcher's variables are hidden from an engine of its own: they speak of the trainer's ranks.
+    """
+    changes: dict[str, str | None] = {
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "1" if placement.own_process else "0",
+        "VLLM_WORKER_MULTIPROCESSING_METHOD": "spawn",
+        "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "WARNING"),
+        "VLLM_NO_USAGE_STATS": os.environ.get("VLLM_NO_USAGE_STATS", "1"),
+    }
+    if placement.own_process:
+        changes |= dict.fromkeys(_LAUNCHER_VARIABLES)
+        if placement.gpu:  # CUDA IPC handles travel pickled inside vLLM's own messages between the two processes
+            changes["VLLM_ALLOW_INSECURE_SERIALIZATION"] = "1"
+    before = {name: os.environ.get(name) for name in changes}
+    _apply(changes)
+    try:
+        yield
+    finally:
+        _apply(before)
+
+
+def _apply(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@contextmanager
+def _kept_thread_setter() -> Iterator[None]:
+    """vLLM's CPU worker replaces `torch.set_num_threads` by a warning; the trainer shares this process."""
+    import torch
+
+    setter, threads = torch.set_num_threads, torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads = setter
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)

@@ -1,0 +1,184 @@
+"""Joins rewards to completions: from the completions of a step to groups with verdicts.
+
+    scorer.begin(prompts)
+    for completion in engine.generate(...):
+        scorer.submit(completion)          # row rewards are judged while generation goes on
+    groups = scorer.finish()               # TRL-style functions are called here, once, rows in group order
+
+Wrong is not the same as could not judge: a step in which more than `max_unjudged` of the completions have a weighted
+reward that could not judge them stops the run with the first reason.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from grpo.errors import GuardError
+from grpo.records import Completion, Group, Prompt
+from grpo.recipe.fields import Reward
+from grpo.scoring.sources import Source, open_sources
+from rewards.batch import BatchResult, call_batch
+from rewards.pool import Pool
+from rewards.protocol import RowReward
+from rewards.verdict import Verdict
+
+STEP = "step"  # key in the pool of what is judged once a step
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row whose reference a reward cannot read."""
+
+    prompt: Prompt
+    label: str
+    reason: str
+
+
+class Scorer:
+    """The rewards of one stage, with their workers.
+
+    base: folder that reward files are relative to. functions: rewards given from Python, by label.
+    max_unjudged: share of a step's completions that may go unjudged. where: the recipe key, for messages.
+    """
+
+    def __init__(
+        self,
+        rewards: Sequence[Reward],
+        workers: int,
+        base: Path,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        max_unjudged: float = 0.5,
+        where: str = "rewards",
+    ) -> None:
+        self._sources = open_sources(rewards, functions or {}, base, where)
+        self.labels: tuple[str, ...] = tuple(source.label for source in self._sources)
+        self.max_unjudged = max_unjudged
+        specs = {source.label: source.spec for source in self._sources if source.spec is not None}
+        self._pool = Pool(specs, workers) if specs else None
+        self._prompts: list[Prompt] = []
+        self._completions: dict[str, dict[int, Completion]] = {}
+        self._trainer_state = SimpleNamespace(global_step=0)
+        self.extra_metrics: dict[str, float] = {}
+        self.extra_columns: dict[str, list[Any]] = {}
+
+    def check_references(self, prompts: Iterable[Prompt]) -> list[Unreadable]:
+        """Every row whose reference some row reward cannot read, with the reason."""
+        readers = [(s.label, s.judge) for s in self._sources if isinstance(s.judge, RowReward)]
+        checked = [(p, label, judge.check_reference(_row(p))) for p in prompts for label, judge in readers]
+        return [Unreadable(prompt, label, reason) for prompt, label, reason in checked if reason is not None]
+
+    def begin(self, prompts: Sequence[Prompt], step: int = 0) -> None:
+        """Open a step: its prompts, in group order. `step` is what TRL-style functions see as
+        `trainer_state.global_step`. Workers start here, so that they are ready when completions arrive."""
+        self._prompts = list(prompts)
+        self._completions = {prompt.id: {} for prompt in prompts}
+        if len(self._completions) < len(self._prompts):
+            raise ValueError("two prompts of one step have the same id: their completions could not be told apart")
+        self._by_id = {prompt.id: prompt for prompt in prompts}
+        self._trainer_state = SimpleNamespace(global_step=step)
+        self.extra_metrics, self.extra_columns = {}, {}
+        if self._pool is not None:
+            self._pool.start()
+
+    def submit(self, completion: Completion) -> None:
+        """One finished completion, in any order."""
+        of_prompt = self._completions[completion.prompt_id]
+        if completion.sample in of_prompt:
+            raise ValueError(f"sample {completion.sample} of prompt {completion.prompt_id} was submitted twice")
+        of_prompt[completion.sample] = completion
+        row = {**_row(self._by_id[completion.prompt_id]), "completion_ids": completion.token_ids}
+        for source in self._sources:
+            if source.kind == "row" and self._pool is not None:
+                key = (completion.prompt_id, completion.sample)
+                self._pool.submit(key, source.label, completion.text, row)
+
+    def finish(self) -> list[Group]:
+        """Close the step: groups in the order of the prompts, completions in the order of their samples, with the
+        verdicts by reward. Raises GuardError where more than `max_unjudged` could not be judged."""
+        rows = [(p, self._completions[p.id][sample]) for p in self._prompts for sample in sorted(self._completions[p.id])]
+        kwargs = self._batch_kwargs(rows)
+        batches: dict[str, BatchResult] = {}
+        for source in self._sources:
+            if source.kind == "pooled_batch" and self._pool is not None:
+                state = {"trainer_state": self._trainer_state}
+                self._pool.submit_batch(STEP, source.label, {**kwargs, **state})
+        for source in self._sources:
+            if source.kind == "local":
+                batches[source.label] = call_batch(source.judge, {**kwargs, "trainer_state": self._trainer_state})
+        judged = self._pool.collect() if self._pool is not None else {}
+        for source in self._sources:
+            result = judged.get((STEP, source.label))
+            if isinstance(result, BatchResult):
+                batches[source.label] = result
+        self._keep_logged(batches)
+        verdicts = [
+            {s.label: self._verdict(s, index, completion, judged, batches) for s in self._sources}
+            for index, (_, completion) in enumerate(rows)
+        ]
+        self._guard(verdicts)
+        return self._groups(rows, verdicts)
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._pool is not None:
+            self._pool.close()
+
+    @staticmethod
+    def _verdict(
+        source: Source, index: int, completion: Completion, judged: Mapping[Any, Any], batches: Mapping[str, BatchResult]
+    ) -> Verdict:
+        if source.label in batches:
+            return batches[source.label].verdicts[index]
+        verdict = judged[((completion.prompt_id, completion.sample), source.label)]
+        assert isinstance(verdict, Verdict)
+        return verdict
+
+    def _batch_kwargs(self, rows: Sequence[tuple[Prompt, Completion]]) -> dict[str, Any]:
+        """TRL's keywords: prompts and completions (as messages where the prompt was), ids, and every column."""
+        names = dict.fromkeys(name for prompt in self._prompts for name in prompt.columns)
+        reserved = {"prompts", "completions", "completion_ids", "trainer_state", "log_metric", "log_extra"}
+        columns = {name: [p.columns.get(name) for p, _ in rows] for name in names if name not in reserved}
+        return {
+            **columns,
+            "prompts": [p.text if p.messages is None else [dict(m) for m in p.messages] for p, _ in rows],
+            "completions": [_as_the_prompt(p, c) for p, c in rows],
+            "completion_ids": [list(c.token_ids) for _, c in rows],
+        }
+
+    def _keep_logged(self, batches: Mapping[str, BatchResult]) -> None:
+        for result in batches.values():
+            self.extra_metrics |= {name: sum(v) / len(v) for name, v in result.metrics.items()}
+            self.extra_columns |= result.extras
+
+    def _guard(self, verdicts: Sequence[Mapping[str, Verdict]]) -> None:
+        counting = [source.label for source in self._sources if source.counts]
+        failed = [(label, v[label]) for v in verdicts for label in counting if v[label].unjudged]
+        share = sum(any(v[label].unjudged for label in counting) for v in verdicts) / max(len(verdicts), 1)
+        if share > self.max_unjudged:
+            label, first = failed[0]
+            raise GuardError(
+                f"{share:.0%} of this step's completions could not be judged (max_unjudged: {self.max_unjudged:.0%}); "
+                f"the first, by reward {label!r}: {first.status}\n{first.detail}"
+            )
+
+    def _groups(
+        self, rows: Sequence[tuple[Prompt, Completion]], verdicts: Sequence[Mapping[str, Verdict]]
+    ) -> list[Group]:
+        by_prompt: dict[str, list[tuple[Completion, Mapping[str, Verdict]]]] = {p.id: [] for p in self._prompts}
+        for (prompt, completion), verdict in zip(rows, verdicts, strict=True):
+            by_prompt[prompt.id].append((completion, verdict))
+        return [
+            Group(prompt, tuple(c for c, _ in by_prompt[prompt.id]), tuple(v for _, v in by_prompt[prompt.id]))
+            for prompt in self._prompts
+        ]
+
+
+def _row(prompt: Prompt) -> dict[str, Any]:
+    """What a row reward sees of a prompt: its columns, and the rendered text (a template may open `<think>`)."""
+    return {**prompt.columns, "prompt": prompt.text}
+
+
+def _as_the_prompt(prompt: Prompt, completion: Completion) -> str | list[dict[str, str]]:
+    return completion.text if prompt.messages is None else [{"role": "assistant", "content": completion.text}]

@@ -1,0 +1,115 @@
+"""Which kind each reward of a run is, and where it runs.
+
+- `row`: ours, one completion at a time; in the worker pool, as each completion finishes;
+- `pooled batch`: TRL's convention, importable by a fresh process; in the pool, once a step;
+- `local`: what cannot travel (lambdas, closures, functions of the main script, async functions, modules, objects); in
+  this process, once a step.
+"""
+
+import importlib.machinery
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from grpo.errors import UserError
+from grpo.recipe.fields import Reward
+from rewards.errors import RewardError
+from rewards.load import is_row_reward, load_reward
+from rewards.pool import RewardSpec
+
+logger = logging.getLogger(__name__)
+Kind = Literal["row", "pooled_batch", "local"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One reward of the run. judge: the reward itself, in this process. spec: how a worker loads it, or None.
+    counts: whether it weighs in the advantage (weight 0 is for looking only)."""
+
+    label: str
+    kind: Kind
+    judge: Callable[..., Any]
+    spec: RewardSpec | None
+    counts: bool = True
+
+
+def open_sources(
+    rewards: Sequence[Reward], functions: Mapping[str, Callable[..., Any]], base: Path, where: str
+) -> list[Source]:
+    """The rewards of a recipe, then functions given from Python that no recipe entry names. A function with the label
+    of a recipe entry takes its place. Raises UserError for one that cannot be loaded."""
+    sources = []
+    for index, reward in enumerate(rewards):
+        counts = reward.weight != 0
+        if reward.label in functions:
+            sources.append(_from_python(reward.label, functions[reward.label], reward.seconds, counts))
+        else:
+            sources.append(_from_recipe(reward, base, f"{where}[{index}].use", counts))
+    named = {source.label for source in sources}
+    return sources + [_from_python(label, f, 5.0, True) for label, f in functions.items() if label not in named]
+
+
+def _from_recipe(reward: Reward, base: Path, where: str, counts: bool) -> Source:
+    try:
+        judge = load_reward(reward.use, reward.params, base)
+    except RewardError as error:
+        raise UserError(str(error), where=where) from error
+    spec = RewardSpec(reward.use, reward.params, base, reward.seconds)
+    if is_row_reward(judge):
+        return Source(reward.label, "row", judge, spec, counts)
+    reason = _why_it_stays(judge, importable=True)
+    return _batch(reward.label, judge, spec, reason, counts)
+
+
+def _from_python(label: str, function: Callable[..., Any], seconds: float, counts: bool) -> Source:
+    reason = _why_it_stays(function, importable=False)
+    spec = None
+    if reason is None:
+        spec = RewardSpec(f"{function.__module__}:{function.__qualname__}", {}, Path("."), seconds)
+    return _batch(label, function, spec, reason, counts)
+
+
+def _batch(label: str, judge: Callable[..., Any], spec: RewardSpec | None, reason: str | None, counts: bool) -> Source:
+    if reason is None:
+        return Source(label, "pooled_batch", judge, spec, counts)
+    logger.warning("reward %s runs in this process, without a deadline: %s", label, reason)
+    return Source(label, "local", judge, None, counts)
+
+
+def _why_it_stays(function: Callable[..., Any], importable: bool) -> str | None:
+    """Why a worker cannot run this callable, or None. `importable`: it was loaded by a name that workers load too."""
+    if inspect.iscoroutinefunction(inspect.unwrap(getattr(function, "func", function))):
+        return "it is async"
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(function, torch.nn.Module):
+        return "it is a module with weights"
+    if importable:
+        return None
+    if not inspect.isfunction(function):
+        return f"it is an object of type {type(function).__name__}"
+    if "<" in function.__qualname__ or "." in function.__qualname__:
+        return "it is a lambda, a closure or a method"
+    if not _importable_elsewhere(function):
+        return f"a worker cannot import it from {function.__module__}"
+    return None
+
+
+def _importable_elsewhere(function: Callable[..., Any]) -> bool:
+    """Whether a fresh process with our path finds this very file under the function's module name."""
+    module = sys.modules.get(function.__module__)
+    if module is None or function.__module__ == "__main__" or getattr(module, function.__name__, None) is not function:
+        return False
+    locations: Sequence[str] | None = [entry for entry in sys.path if entry]
+    found = None
+    names = function.__module__.split(".")
+    for depth in range(1, len(names) + 1):
+        found = importlib.machinery.PathFinder.find_spec(".".join(names[:depth]), locations)
+        if found is None:
+            return False
+        locations = found.submodule_search_locations
+    origin, file = found.origin if found else None, getattr(module, "__file__", None)
+    return bool(origin and file and Path(origin).resolve() == Path(file).resolve())

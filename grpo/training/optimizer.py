@@ -1,0 +1,67 @@
+"""AdamW on the fp32 masters, its learning rate as a function of the update, and the clip by global norm."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from grpo.errors import GuardError
+from grpo.recipe.fields import Optimizer
+
+
+def learning_rate(settings: Optimizer, update: int, total_updates: int) -> float:
+    """The rate of an update, counted from 0.
+
+    Over `warmup_updates` it rises linearly and reaches its peak with the first update after them; then it stays
+    (`constant`), or falls to zero at `total_updates` along a line or a half cosine.
+    """
+    if update < settings.warmup_updates:
+        return settings.learning_rate * (update + 1) / (settings.warmup_updates + 1)
+    remaining = max(1, total_updates - settings.warmup_updates)
+    progress = min(1.0, (update - settings.warmup_updates) / remaining)
+    match settings.lr_scheduler_type:
+        case "constant":
+            return settings.learning_rate
+        case "linear":
+            return settings.learning_rate * (1.0 - progress)
+        case "cosine":
+            return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def make_optimizer(weights: Mapping[str, nn.Parameter], settings: Optimizer) -> torch.optim.AdamW:
+    """AdamW with its state allocated at once, so that the memory probe sees all of it and loading copies in place.
+
+    Weight decay holds for matrices; biases and norms are left alone.
+    """
+    matrices = [weight for weight in weights.values() if weight.dim() >= 2]
+    vectors = [weight for weight in weights.values() if weight.dim() < 2]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+        lr=settings.learning_rate,
+        betas=(settings.adam_beta1, settings.adam_beta2),
+        eps=settings.adam_epsilon,
+        fused=True,
+    )
+    for weight in weights.values():
+        optimizer.state[weight] = {
+            "step": torch.zeros((), dtype=torch.float32, device=weight.device),
+            "exp_avg": torch.zeros_like(weight),
+            "exp_avg_sq": torch.zeros_like(weight),
+        }
+    return optimizer
+
+
+def clip_by_global_norm(weights: Mapping[str, nn.Parameter], max_norm: float | None, update: int) -> float:
+    """Scales all gradients so that their joint L2 norm is at most `max_norm`; returns the norm before.
+
+    Raises GuardError where it is not finite, before the weights are touched.
+    """
+    norm = torch.nn.utils.clip_grad_norm_(list(weights.values()), math.inf if max_norm is None else max_norm).item()
+    if not math.isfinite(norm):
+        broken = [name for name, weight in weights.items() if not weight.grad.isfinite().all()]  # type: ignore[union-attr]
+        raise GuardError(
+            f"update {update}: the gradient is not finite (norm {norm}; {len(broken)} of {len(weights)} tensors, the "
+            f"first is {broken[0] if broken else 'none alone'}). The weights are as they were before this update"
+        )
+    return norm

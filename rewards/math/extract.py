@@ -1,0 +1,185 @@
+r"""Where in a completion the answer stands.
+
+    <think>… \boxed{41} …</think> so <answer>42</answer>      → "42", found as `answer tag`
+
+The reasoning is no answer: what stands before the last `</think>` is not looked at, and a completion that opens
+`<think>` and never closes it has no answer. In what is left, the first of these that occurs gives the answer:
+
+1. `<answer>…</answer>`, the last one; what it holds is searched again by the rules below;
+2. `\boxed{…}`, the last balanced one (`\fbox` too); neighbouring boxes joined by nothing but commas, "and" or "or"
+   are one answer of several parts;
+3. `#### …`, the last one, to the end of its line;
+4. a phrase: "the answer is …", "final answer: …", "A: …", "答案是…", the last one, to the end of its sentence;
+5. without an anchor: the whole text where it is nothing but a formula, else the last formula or number in it.
+
+1 to 4 are *anchors*; `require_anchor` accepts nothing else.
+"""
+
+import re
+from dataclasses import dataclass
+
+MAX_TEXT = 200_000  # characters of a completion that are looked at, from its end
+MAX_ANSWER = 2_000  # characters of an answer; the longest reference of MATH-500 has 159
+
+THINK_END, THINK_START = "</think>", "<think>"
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BOX_BARE = re.compile(r"\\(?:boxed|fbox)\s+([^\s{}$.,]+)")
+_BETWEEN_BOXES = re.compile(r"[\s$,;.\\]*(?:\\quad|\\qquad|\\text\s*\{\s*(?:and|or)\s*\}|and|or|[\s$,;])*[\s$,;\\]*")
+_HASHES = re.compile(r"####\s*([^\n]*)")
+_PHRASE = re.compile(
+    r"(?:(?:final|correct|the)\s+answer\s*(?:is\s*:?|:|=)|\banswer\s*(?:is\b\s*:?|:|=)|^\s*A\s*:|"
+    r"(?:最终)?答案\s*(?:[是为：:]|应该是)+)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_MARK_UP = re.compile(r"\*\*|__|`")
+# A number: digits with thousands separators or decimals, as a currency or percentage, or a plain fraction of two.
+NUMBER = r"[-+−]?(?:\$|€|£|¥)?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:[.]\d+|\d)(?:\s*/\s*\d+(?![\d.]))?"
+_NUMBER = re.compile(rf"(?<![\w.,\\^])(?:{NUMBER})(?:\s*(?:\\?%|percent\b|pct\b|percentage\b))?(?!\w*_)|"
+                     r"(?<![A-Za-z\d.,])[-+−]?\d[\d,]*(?:\.\d+)?")  # fmt: skip
+_MATH = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\$((?:[^$\\]|\\.)+?)\$", re.DOTALL)
+_FORMULA = re.compile(r"(?:sqrt|exp|log|ln|sin|cos|tan|pi|inf(?:inity)?|frac|[a-zA-Z](?![a-zA-Z])|[^a-zA-Z])+")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer and how it was found: `answer tag`, `box`, `####`, `phrase`, or, without an anchor, `whole text`,
+    `last formula`, `last number`."""
+
+    text: str
+    how: str
+    anchored: bool
+
+
+def after_reasoning(completion: str) -> str:
+    """What stands after the last `</think>`; empty where the reasoning is never closed."""
+    head, closed, tail = completion.rpartition(THINK_END)
+    if closed:
+        return tail
+    return "" if THINK_START in completion else completion
+
+
+def extract_answer(completion: str, require_anchor: bool = False) -> Found | None:
+    """The answer of a completion, or None where there is none (with `require_anchor`: none at an anchor)."""
+    text = after_reasoning(completion[-MAX_TEXT:])
+    tagged = _last_tagged(text)
+    if tagged is not None:
+        inner = anchored(tagged) or Found(_MARK_UP.sub("", tagged).strip(), "answer tag", True)
+        return inner if inner.text else None
+    found = anchored(text)
+    if found is not None or require_anchor:
+        return found
+    return _unanchored(text)
+
+
+def last_number(text: str) -> Found | None:
+    """The last number in a text, reasoning and all: the lenient reading, blind to format."""
+    number = None
+    for number in _NUMBER.finditer(_MARK_UP.sub("", text[-MAX_TEXT:])):
+        pass
+    return Found(number.group().strip(), "last number", False) if number else None
+
+
+def _last_tagged(text: str) -> str | None:
+    end = text.rfind("</answer>")
+    start = text.rfind("<answer>", 0, end)
+    return text[start + len("<answer>") : end] if start >= 0 else None
+
+
+def anchored(text: str) -> Found | None:
+    """What stands at an anchor other than answer tags, or None."""
+    box = _boxed(text)
+    if box is not None:
+        return Found(box, "box", True) if box.strip() else None
+    hashes = _HASHES.findall(text)
+    if hashes:
+        return Found(hashes[-1].strip(), "####", True) if hashes[-1].strip() else None
+    phrase = None
+    for phrase in _PHRASE.finditer(text):
+        pass
+    if phrase is None:
+        return None
+    stated = _sentence(_MARK_UP.sub("", text[phrase.end() :]).lstrip(" :\n"))
+    return Found(stated, "phrase", True) if stated else None
+
+
+def _boxed(text: str) -> str | None:
+    """What the last balanced box holds; neighbouring boxes are joined by commas."""
+    boxes: list[tuple[int, int, str]] = []
+    ends = 0
+    for match in _BOX.finditer(text):
+        end = _closing(text, match.end() - 1) if match.end() > ends else -1
+        if end >= 0:
+            boxes.append((match.start(), end, text[match.end() : end]))
+            ends = end
+    if not boxes:
+        bare = _BOX_BARE.findall(text)
+        return bare[-1] if bare else None
+    parts = [boxes[-1]]
+    for box in reversed(boxes[:-1]):
+        between = text[box[1] + 1 : parts[-1][0]]
+        if len(between) > 40 or not _BETWEEN_BOXES.fullmatch(between):
+            break
+        parts.append(box)
+    distinct = dict.fromkeys(content.strip() for _, _, content in reversed(parts))
+    return ", ".join(distinct)
+
+
+def _closing(text: str, opening: int) -> int:
+    """Position of the brace that closes the one at `opening`, within MAX_ANSWER characters; -1 where there is none."""
+    depth, position = 0, opening
+    stop = min(len(text), opening + MAX_ANSWER)
+    while position < stop:
+        char = text[position]
+        if char == "\\":
+            position += 1
+        elif char == "{":
+            depth += 1
+        elif char == "}":
+            depth -= 1
+            if depth == 0:
+                return position
+        position += 1
+    return -1
+
+
+def _sentence(text: str) -> str:
+    """From a phrase to the end of its sentence: what it states, reduced to its last formula or number where it is
+    more than an answer."""
+    line = text[:MAX_ANSWER].split("\n", 1)[0]
+    sentence = re.split(r"(?<=[^\s.])[.。!！](?:\s|$)|。|<\|", line, maxsplit=1)[0].strip().rstrip(".。")
+    math = _MATH.search(text[:MAX_ANSWER])
+    if math and (math.start() <= len(sentence)):
+        return _contents(math)
+    if _is_formula(sentence) or len(sentence.split()) <= 2:
+        return sentence
+    number = last_number(sentence)
+    return number.text if number else sentence
+
+
+def _unanchored(text: str) -> Found | None:
+    plain = _MARK_UP.sub("", text).strip()
+    if len(plain) <= 200 and "\n" not in plain and _is_formula(plain):
+        return Found(plain, "whole text", False) if plain else None
+    formula = None
+    for formula in _MATH.finditer(plain):
+        pass
+    number = last_number(plain[formula.end() :] if formula else plain)
+    if number is not None:
+        suffix = number.text.lower()
+        if formula is not None and plain[formula.end() :].strip().lower() in ("percent", "pct", "%", suffix):
+            return Found(_contents(formula) + plain[formula.end() :], "last formula", False)
+        return number
+    if formula is None:
+        return None
+    unit = re.match(r"\s*(?:percent|pct|%)", plain[formula.end() :])
+    return Found(_contents(formula) + ("%" if unit else ""), "last formula", False)
+
+
+def _contents(math: re.Match[str]) -> str:
+    return next(group for group in math.groups() if group is not None).strip()
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a text reads as a formula, not as prose: no word but the names of functions."""
+    without_commands = re.sub(r"\\(?:text|mathrm|textbf|mbox)\s*\{[^{}]*\}|\\[a-zA-Z]+", " ", text)
+    return bool(re.search(r"[\dA-Za-z\\∞]", text)) and _FORMULA.fullmatch(without_commands) is not None

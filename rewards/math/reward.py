@@ -1,0 +1,92 @@
+r"""The math reward: 1.0 where the final answer of a completion is the row's reference, else 0.0.
+
+    reference "0.5", completion "<think>…</think> so \boxed{\frac12}"   → scored 1.0, "equal numbers"
+    reference "0.5", completion "I give up"                             → scored 0.0, "no answer"
+    reference "",    any completion                                     → bad_reference
+
+Where the answer stands: `extract`. When it is equal: `compare`.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from rewards.errors import RewardError
+from rewards.math import extract as extraction
+from rewards.math.compare import decide
+from rewards.math.extract import MAX_ANSWER, Found, extract_answer, last_number
+from rewards.protocol import RowReward, reference_of
+from rewards.verdict import Verdict, scored
+
+
+class MathReward(RowReward):
+    """Judges the final answer by value.
+
+    require_anchor: the answer counts only in `<answer>` tags, a box, after `####` or after "the answer is"; for tasks
+        whose format is part of the task.
+    extract: `answer` (the rules of `extract`) or `last_number` (the last number anywhere in the text, format and
+        reasoning ignored: the lenient figure beside the strict one).
+    reference: name of the column with the reference; None takes `solution`, else `answer`.
+    """
+
+    name = "math"
+
+    def __init__(self, require_anchor: bool = False, extract: str = "answer", reference: str | None = None) -> None:
+        if extract not in ("answer", "last_number"):
+            raise RewardError(f"math: extract is `answer` or `last_number`, got {extract!r}")
+        if extract == "last_number" and require_anchor:
+            raise RewardError("math: `require_anchor` contradicts `extract: last_number`, which looks at no anchor")
+        self.require_anchor, self.extract, self.reference = require_anchor, extract, reference
+
+    def warm_up(self) -> None:
+        from rewards.math import symbolic
+
+        symbolic.warm_up()
+
+    def judge_one(self, completion: str, row: Mapping[str, Any]) -> Verdict:
+        reference, fault = self._reference(row)
+        if reference is None:
+            return Verdict("bad_reference", detail=fault)
+        found = self._found(completion)
+        if found is None:
+            return scored(0.0, "no answer" + (" at an anchor" if self.require_anchor else ""))
+        if len(found.text) > MAX_ANSWER:
+            return scored(0.0, f"the answer ({found.how}) is longer than {MAX_ANSWER} characters")
+        equal, rule = decide(reference, found.text)
+        return scored(equal, f"{found.how} {found.text!r} against {reference!r}: {rule}")
+
+    def check_reference(self, row: Mapping[str, Any]) -> str | None:
+        return self._reference(row)[1] or None
+
+    def _found(self, completion: str) -> Found | None:
+        if self.extract == "last_number":
+            return last_number(completion)
+        return extract_answer(completion, self.require_anchor)
+
+    def _reference(self, row: Mapping[str, Any]) -> tuple[str | None, str]:
+        value = row.get(self.reference) if self.reference else reference_of(row)
+        if value is None:
+            return None, f"the row has no column {self.reference or '`solution` or `answer`'}"
+        if isinstance(value, float) and not value.is_integer():
+            return repr(value), ""
+        return read_reference(str(int(value)) if isinstance(value, float) else str(value))
+
+
+@functools.lru_cache(maxsize=4096)
+def read_reference(text: str) -> tuple[str | None, str]:
+    """The answer in a reference (a number, LaTeX with or without dollar signs, `#### 42`, or a worked solution), and
+    why there is none."""
+    stripped = text.strip()
+    if not stripped:
+        return None, "the reference is empty"
+    anchored = extraction.anchored(stripped)
+    if anchored is not None:
+        stripped = anchored.text
+    elif len(stripped) > 200 or "\n" in stripped:
+        found = extraction.extract_answer(stripped)
+        if found is None:
+            return None, f"no answer in the reference {text[:80]!r}"
+        stripped = found.text
+    if len(stripped) > MAX_ANSWER:
+        return None, f"the reference is longer than {MAX_ANSWER} characters: {text[:80]!r}"
+    return stripped, ""
