@@ -16,8 +16,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from grpo.errors import GuardError
-from grpo.records import Completion, Group, Prompt
 from grpo.recipe.fields import Reward
+from grpo.records import Completion, Group, Prompt
 from grpo.scoring.sources import Source, open_sources
 from rewards.batch import BatchResult, call_batch
 from rewards.pool import Pool
@@ -97,7 +97,9 @@ class Scorer:
     def finish(self) -> list[Group]:
         """Close the step: groups in the order of the prompts, completions in the order of their samples, with the
         verdicts by reward. Raises GuardError where more than `max_unjudged` could not be judged."""
-        rows = [(p, self._completions[p.id][sample]) for p in self._prompts for sample in sorted(self._completions[p.id])]
+        rows = [
+            (p, self._completions[p.id][sample]) for p in self._prompts for sample in sorted(self._completions[p.id])
+        ]
         kwargs = self._batch_kwargs(rows)
         batches: dict[str, BatchResult] = {}
         for source in self._sources:
@@ -127,7 +129,11 @@ class Scorer:
 
     @staticmethod
     def _verdict(
-        source: Source, index: int, completion: Completion, judged: Mapping[Any, Any], batches: Mapping[str, BatchResult]
+        source: Source,
+        index: int,
+        completion: Completion,
+        judged: Mapping[Any, Any],
+        batches: Mapping[str, BatchResult],
     ) -> Verdict:
         if source.label in batches:
             return batches[source.label].verdicts[index]

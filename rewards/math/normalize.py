@@ -44,7 +44,9 @@ _SHORT_FRAC = re.compile(r"\\frac\s*(\d|[a-zA-Z]|\{[^{}]*\})\s*(\d|[a-zA-Z]|\{[^
 _SHORT_ROOT = re.compile(r"\\sqrt\s*(\d|[a-zA-Z])(?![a-zA-Z])")
 _DEGREES = re.compile(r"\^\s*(?:\\circ|\{\s*\\circ\s*\})|\\(?:degree|deg)(?![a-zA-Z])|\s*\bdegrees?\b")
 _UNIT_TEXT = re.compile(r"(?<=[\d}%)\]])\s*\\text\{[^{}]*\}(?:\^\{?\d\}?)?\.?$")
-_UNIT_WORD = re.compile(r"(?<=\d)\s+(?:[a-zA-Z]{2,}\.?(?:\s+(?!and\b|or\b)[a-zA-Z]{2,}\.?)*|[a-zA-Z]+/[a-zA-Z]+)(?:\^\{?\d\}?)?$")
+_UNIT_WORD = re.compile(
+    r"(?<=\d)\s+(?:[a-zA-Z]{2,}\.?(?:\s+(?!and\b|or\b)[a-zA-Z]{2,}\.?)*|[a-zA-Z]+/[a-zA-Z]+)(?:\^\{?\d\}?)?$"
+)
 _GROUPS = re.compile(r"(?<=\d)(?:\{,\}|,\\!)\s*(?=\d{3})")
 _MONEY = re.compile(r"\\\$|(?<!\\)\$|€|£|¥|\\pounds(?![a-zA-Z])")
 

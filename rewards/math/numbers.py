@@ -22,7 +22,9 @@ _FRACTION = re.compile(r"(?P<sign>[-+]?)\\frac\{(?P<top>[-+]?[\d.]+)\}\{(?P<bott
 _SLASH = re.compile(r"(?P<top>[-+]?[\d.]+)/(?P<bottom>[\d.]+)|(?P<sign>[-+]?)\((?P<intop>[-+]?\d+)/(?P<inbottom>\d+)\)")
 _MIXED = re.compile(r"(?P<sign>[-+]?)(?P<whole>\d+)\s*\\frac\{(?P<top>\d+)\}\{(?P<bottom>\d+)\}")
 _MIXED_PLAIN = re.compile(r"(?P<sign>[-+]?)(?P<whole>\d+)\s+(?P<top>\d+)/(?P<bottom>\d+)")
-_SCIENTIFIC = re.compile(r"(?P<mantissa>[-+]?[\d.]+)\s*(?:\\times|\\cdot|\*|×)\s*10\^(?:\{(?P<braced>[-+]?\d{1,3})\}|(?P<bare>\d))")
+_SCIENTIFIC = re.compile(
+    r"(?P<mantissa>[-+]?[\d.]+)\s*(?:\\times|\\cdot|\*|×)\s*10\^(?:\{(?P<braced>[-+]?\d{1,3})\}|(?P<bare>\d))"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def parse(formula: str) -> Any:
     """The formula as a sympy expression, or None where it is over a cap or not one."""
     from latex2sympy2_extended import latex2sympy
     from latex2sympy2_extended.math_normalization import NormalizationConfig
-    from sympy import E, Basic, MatrixBase, Symbol
+    from sympy import Basic, E, MatrixBase, Symbol
 
     if over_cap(formula):
         return None
