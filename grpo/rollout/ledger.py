@@ -93,5 +93,5 @@ def _vocabulary_padding(layer: torch.nn.Module) -> int:
     if not isinstance(layer, VocabParallelEmbedding):
         return 0
     shard = layer.shard_indices
-    padded_rows = shard.num_elements_padded - shard.num_elements
-    return padded_rows * layer.weight[0].numel()
+    padded_rows = shard.num_org_vocab_padding + shard.num_added_vocab_padding
+    return padded_rows * layer.embedding_dim
