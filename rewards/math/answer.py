@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from rewards.math.normalize import normalize
 
 MAX_PARTS = 64
-RELATIONS = ("\\leq", "\\geq", "\\neq", "\\in", "=", "<", ">")
-_RELATION = re.compile(r"\\(?:leq|geq|neq|in)(?![a-zA-Z])|[=<>]")
+_RELATION = re.compile(r"\\(?:leq|geq|neq|in|approx)(?![a-zA-Z])|[=<>]")
 _SEPARATOR = re.compile(r",?\s*\\text\{\s*(?:and|or)\s*\}\s*|,?\s*(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])\s*|[,;]")
+_STRONG_SEPARATOR = re.compile(r";")  # of groups, as in `p=5,q=2;p=7,q=2`
 _MATRIX = re.compile(r"\\begin\{([pbvBV]?matrix|array)\}(?:\{[^{}]*\})?(.*)\\end\{\1\}", re.DOTALL)
 _OPEN, _CLOSE = "([{", ")]}"
 
@@ -60,10 +60,12 @@ def _shape(text: str, depth: int) -> Answer:
     matrix = _MATRIX.fullmatch(text)
     if matrix:
         return _matrix(matrix[2], depth)
-    parts = split_top(text, _SEPARATOR)
-    if 1 < len(parts) <= MAX_PARTS:
+    groups = split_top(text, _STRONG_SEPARATOR)
+    if len(groups) == 1:
+        groups = split_top(text, _SEPARATOR)
+    if 1 < len(groups) <= MAX_PARTS:
         kind = "sequence" if "\\ldots" in text else "list"
-        return Parts(kind, tuple(_shape(part, depth + 1) for part in _with_plus_minus(parts)))
+        return Parts(kind, tuple(_shape(part, depth + 1) for part in _with_plus_minus(groups)))
     sides, signs = _split_relation(text)
     if 1 < len(sides) <= MAX_PARTS:
         return Relation(tuple(_shape(side, depth + 1) for side in sides), tuple(signs))

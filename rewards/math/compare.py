@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from rewards.math.answer import Answer, Formula, Parts, Relation, read_answer
 from rewards.math.normalize import normalize, plain_words
-from rewards.math.numbers import read_number, same_number
+from rewards.math.numbers import FEWEST_PLACES, Number, read_number, same_number
 
 _BASE = re.compile(r"(\d+)_\{?\s*(?:\\text\{)?(\d+|[a-z]+)\}?\}?")
 _NAME = re.compile(r"\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([\w,]+\))?")
@@ -38,6 +38,8 @@ def decide(reference: str, answer: str) -> tuple[bool, str]:
 def equal_answers(reference: Answer, answer: Answer) -> bool:
     """Equality of shapes (rule 3), down to formulas."""
     reference, answer = _unnamed(reference, answer)
+    if isinstance(answer, Relation) and answer.signs == ("\\approx",) and not isinstance(reference, Relation):
+        return _close(*answer.sides) and any(equal_answers(reference, side) for side in answer.sides)
     if isinstance(reference, Relation) and isinstance(answer, Relation):
         return _same_relation(reference, answer)
     if isinstance(reference, Relation) or isinstance(answer, Relation):
@@ -70,7 +72,7 @@ def _shortened(answer: Answer) -> Answer:
 
 def _value(relation: Relation, parts_too: bool) -> Answer:
     """What a relation says its name or left formula is: `x = 5` → 5. Two different numbers are no value."""
-    if len(relation.signs) != 1 or relation.signs[0] not in ("=", "\\in"):
+    if len(relation.signs) != 1 or relation.signs[0] not in ("=", "\\in", "\\approx"):
         return relation
     left, right = relation.sides
     named = _is_name(left) or (isinstance(left, Parts) and all(_is_name(part) for part in left.parts))
@@ -97,6 +99,7 @@ def _same_parts(reference: Parts, answer: Parts) -> bool:
         return reference.brackets == answer.brackets != "-1" and _in_order(reference.parts, answer.parts)
     if reference.kind == answer.kind == "sequence":
         return _in_order(reference.parts, answer.parts)
+    # A list of tuples is a set of solutions: one found twice is one.
     unordered = {"list", "set", "union"}
     if reference.kind in unordered and answer.kind in unordered:
         return _in_any_order(_distinct(reference), _distinct(answer), equal_answers)
@@ -111,7 +114,20 @@ def _in_order(one: tuple[Answer, ...], other: tuple[Answer, ...]) -> bool:
 
 
 def _distinct(parts: Parts) -> list[Answer]:
-    return list(dict.fromkeys(parts.parts)) if parts.kind == "set" else list(parts.parts)
+    solutions = all(isinstance(part, Parts) and part.kind == "bracket" for part in parts.parts)
+    return list(dict.fromkeys(parts.parts)) if parts.kind == "set" or solutions else list(parts.parts)
+
+
+def _close(one: Answer, other: Answer) -> bool:
+    """Whether an approximation is one: two sides that differ by more than 1 % are two answers."""
+    if not isinstance(one, Formula) or not isinstance(other, Formula):
+        return False
+    from rewards.math.symbolic import constant
+
+    values = constant(one.text), constant(other.text)
+    if values[0] is None or values[1] is None:
+        return False
+    return abs(values[0] - values[1]) <= max(abs(values[0]), abs(values[1])) / 100
 
 
 def _in_any_order(one: list[Answer], other: list[Answer], same: Callable[[Answer, Answer], bool]) -> bool:
@@ -161,8 +177,12 @@ def _same_formula(reference: str, answer: str) -> bool:
         return True
     if _is_text(reference) or _is_text(answer) or not reference or not answer:
         return False
-    from rewards.math.symbolic import same_expression
+    from rewards.math.symbolic import constant, same_expression
 
+    number, formula = (numbers[0], answer) if numbers[0] is not None else (numbers[1], reference)
+    if number is not None and number.places >= FEWEST_PLACES:
+        value = constant(formula)
+        return value is not None and same_number(number, Number(value))
     return same_expression(reference, answer)
 
 

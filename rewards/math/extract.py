@@ -16,9 +16,11 @@ The reasoning is no answer: what stands before the last `</think>` is not looked
 """
 
 import re
+from collections import deque
 from dataclasses import dataclass
 
 MAX_TEXT = 200_000  # characters of a completion that are looked at, from its end
+MAX_BOXES = 200  # that are looked at, from the end
 MAX_ANSWER = 2_000  # characters of an answer; the longest reference of MATH-500 has 159
 
 THINK_END, THINK_START = "</think>", "<think>"
@@ -32,12 +34,20 @@ _PHRASE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _MARK_UP = re.compile(r"\*\*|__|`")
-# A number: digits with thousands separators or decimals, as a currency or percentage, or a plain fraction of two.
-NUMBER = r"[-+−]?(?:\$|€|£|¥)?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:[.]\d+|\d)(?:\s*/\s*\d+(?![\d.]))?"
-_NUMBER = re.compile(rf"(?<![\w.,\\^])(?:{NUMBER})(?:\s*(?:\\?%|percent\b|pct\b|percentage\b))?(?!\w*_)|"
-                     r"(?<![A-Za-z\d.,])[-+−]?\d[\d,]*(?:\.\d+)?")  # fmt: skip
+# A number in running text: a LaTeX fraction, or digits with thousands separators or a decimal point or comma, maybe
+# with a currency before, a denominator or a percent sign behind. The letters around a number are looked at as ASCII
+# only: Chinese leaves no spaces.
+_SIMPLE = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+,\d{1,2}(?![\d,])|\d+(?:\.\d+)?|\.\d+)"
+_NUMBER = re.compile(
+    r"(?<![A-Za-z0-9_.,\\^])[-+−]?(?:"
+    r"\\[dtc]?frac\s*\{[-+\d.]+\}\s*\{[\d.]+\}|"
+    rf"\\?[$€£¥]?{_SIMPLE}(?:\s*/\s*\d+(?![\d.]))?)"
+    r"(?:\s*(?:\\?%|percent\b|pct\b|percentage\b))?(?![A-Za-z_]*_)"
+)
 _MATH = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\$((?:[^$\\]|\\.)+?)\$", re.DOTALL)
-_FORMULA = re.compile(r"(?:sqrt|exp|log|ln|sin|cos|tan|pi|inf(?:inity)?|frac|[a-zA-Z](?![a-zA-Z])|[^a-zA-Z])+")
+_PROSE = re.compile(r"(?<![\\a-zA-Z{])[A-Za-z]{2,}\s+[A-Za-z]{2,}")
+_OPERATORS = ("+", "-", "*", "/", "^", "=", "\\", "<", ">", "π", "×")
+_FORMULA = re.compile(r"(?:sqrt|exp|log|ln|sin|cos|tan|pi|inf(?:inity)?|frac|[a-zA-Z](?![a-zA-Z])|[α-ωΑ-Ω]|[\W\d_])+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +83,12 @@ def extract_answer(completion: str, require_anchor: bool = False) -> Found | Non
 
 def last_number(text: str) -> Found | None:
     """The last number in a text, reasoning and all: the lenient reading, blind to format."""
-    number = None
-    for number in _NUMBER.finditer(_MARK_UP.sub("", text[-MAX_TEXT:])):
-        pass
+    number = _last(_NUMBER, _MARK_UP.sub("", text[-MAX_TEXT:]))
     return Found(number.group().strip(), "last number", False) if number else None
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    return next(iter(deque(pattern.finditer(text), maxlen=1)), None)
 
 
 def _last_tagged(text: str) -> str | None:
@@ -93,9 +105,7 @@ def anchored(text: str) -> Found | None:
     hashes = _HASHES.findall(text)
     if hashes:
         return Found(hashes[-1].strip(), "####", True) if hashes[-1].strip() else None
-    phrase = None
-    for phrase in _PHRASE.finditer(text):
-        pass
+    phrase = _last(_PHRASE, text)
     if phrase is None:
         return None
     stated = _sentence(_MARK_UP.sub("", text[phrase.end() :]).lstrip(" :\n"))
@@ -106,7 +116,7 @@ def _boxed(text: str) -> str | None:
     """What the last balanced box holds; neighbouring boxes are joined by commas."""
     boxes: list[tuple[int, int, str]] = []
     ends = 0
-    for match in _BOX.finditer(text):
+    for match in deque(_BOX.finditer(text), maxlen=MAX_BOXES):
         end = _closing(text, match.end() - 1) if match.end() > ends else -1
         if end >= 0:
             boxes.append((match.start(), end, text[match.end() : end]))
@@ -147,32 +157,32 @@ def _sentence(text: str) -> str:
     more than an answer."""
     line = text[:MAX_ANSWER].split("\n", 1)[0]
     sentence = re.split(r"(?<=[^\s.])[.。!！](?:\s|$)|。|<\|", line, maxsplit=1)[0].strip().rstrip(".。")
-    math = _MATH.search(text[:MAX_ANSWER])
-    if math and (math.start() <= len(sentence)):
-        return _contents(math)
+    formula = _MATH.match(text[:MAX_ANSWER])
+    if formula is not None:
+        return _contents(formula) + (_percent(text[formula.end() :]))
     if _is_formula(sentence) or len(sentence.split()) <= 2:
         return sentence
-    number = last_number(sentence)
-    return number.text if number else sentence
+    number = _NUMBER.match(sentence)
+    if number is not None and not sentence[number.end() :].lstrip().startswith(_OPERATORS):
+        return number.group()
+    last = _unanchored(sentence)
+    return last.text if last is not None and last.how != "whole text" else sentence
 
 
 def _unanchored(text: str) -> Found | None:
     plain = _MARK_UP.sub("", text).strip()
     if len(plain) <= 200 and "\n" not in plain and _is_formula(plain):
         return Found(plain, "whole text", False) if plain else None
-    formula = None
-    for formula in _MATH.finditer(plain):
-        pass
-    number = last_number(plain[formula.end() :] if formula else plain)
-    if number is not None:
-        suffix = number.text.lower()
-        if formula is not None and plain[formula.end() :].strip().lower() in ("percent", "pct", "%", suffix):
-            return Found(_contents(formula) + plain[formula.end() :], "last formula", False)
-        return number
-    if formula is None:
-        return None
-    unit = re.match(r"\s*(?:percent|pct|%)", plain[formula.end() :])
-    return Found(_contents(formula) + ("%" if unit else ""), "last formula", False)
+    formula = _last(_MATH, plain)
+    if formula is None or _PROSE.search(_contents(formula)):  # two dollar signs that enclose no formula
+        return last_number(plain)
+    behind = plain[formula.end() :]
+    return last_number(behind) or Found(_contents(formula) + _percent(behind), "last formula", False)
+
+
+def _percent(behind: str) -> str:
+    """The percent sign of a formula that has it outside its dollar signs."""
+    return "%" if re.match(r"\s*(?:percent|pct|\\?%)", behind) else ""
 
 
 def _contents(math: re.Match[str]) -> str:
@@ -181,5 +191,5 @@ def _contents(math: re.Match[str]) -> str:
 
 def _is_formula(text: str) -> bool:
     """Whether a text reads as a formula, not as prose: no word but the names of functions."""
-    without_commands = re.sub(r"\\(?:text|mathrm|textbf|mbox)\s*\{[^{}]*\}|\\[a-zA-Z]+", " ", text)
+    without_commands = re.sub(r"\\(?:text|mathrm|textbf|mbox|begin|end)\s*\{[^{}]*\}|\\[a-zA-Z]+", " ", text)
     return bool(re.search(r"[\dA-Za-z\\∞]", text)) and _FORMULA.fullmatch(without_commands) is not None

@@ -9,8 +9,8 @@ What two answers share after this is equal without any algebra.
 import re
 
 _DROPPED = re.compile(
-    r"\\(?:left|right|bigl|bigr|Bigl|Bigr|big|Big|displaystyle|textstyle|limits|nolimits)(?![a-zA-Z])\.?|\\[!,;:>]|"
-    r"\\(?:quad|qquad|hspace\{[^{}]*\})(?![a-zA-Z])|~|\\ "
+    r"\\(?:left|right|bigl|bigr|Bigl|Bigr|big|Big|displaystyle|textstyle|limits|nolimits)(?![a-zA-Z])\.?|(?<!\\)\\[!,;:>]|"
+    r"\\(?:quad|qquad|hspace\{[^{}]*\})(?![a-zA-Z])|~|(?<!\\)\\ "
 )
 _RENAMED = {
     r"\\[dtc]frac(?![a-zA-Z])": r"\\frac",
@@ -34,7 +34,7 @@ _RENAMED = {
     r"−|–": "-",
     r"±": r"\\pm ",
     r"°": r"^\\circ ",
-    r"\\approx(?![a-zA-Z])|≈|\\doteq(?![a-zA-Z])": "=",
+    r"\\(?:approx|doteq)(?![a-zA-Z])|≈": r"\\approx ",
     r"\\(?:percent|%)|\s*\b(?:percent|pct|percentage)\b|\\text\{\s*(?:percent|pct|percentage)\s*\}": "%",
     r"\\colon(?![a-zA-Z])": ":",
     r"\\(?:cdots|ldots|dots)(?![a-zA-Z])|…": r"\\ldots ",

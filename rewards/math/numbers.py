@@ -16,7 +16,7 @@ FEWEST_PLACES, MOST_PLACES = 6, 12  # at which a decimal may stand for what it w
 _PLAIN = re.compile(
     r"(?P<sign>[-+]?)(?:(?P<whole>\d+)(?:\.(?P<decimals>\d*))?|\.(?P<only>\d+))(?:(?:e|E)(?P<exponent>[-+]?\d{1,3}))?"
 )
-_GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 _COMMA_DECIMAL = re.compile(r"[-+]?\d+,\d{1,2}|[-+]?0,\d+")
 _FRACTION = re.compile(r"(?P<sign>[-+]?)\\frac\{(?P<top>[-+]?[\d.]+)\}\{(?P<bottom>[-+]?[\d.]+)\}")
 _SLASH = re.compile(r"(?P<top>[-+]?[\d.]+)/(?P<bottom>[\d.]+)|(?P<sign>[-+]?)\((?P<intop>[-+]?\d+)/(?P<inbottom>\d+)\)")

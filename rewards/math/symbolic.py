@@ -7,10 +7,12 @@ digits at fixed points must find the difference zero *relative* to the values: 1
 
 import functools
 import re
+from fractions import Fraction
 from typing import Any
 
 from rewards.math.caps import MAX_EXPONENT, over_cap
 from rewards.math.normalize import to_latex
+from rewards.math.numbers import read_number
 
 MAX_OPERATIONS = 400
 _POINTS = ("0.7390851332151607", "1.3247179572447460", "0.2078795763507619")
@@ -27,6 +29,18 @@ def same_expression(reference: str, answer: str) -> bool:
     if one is None or other is None:
         return False
     return _equal(one, other)
+
+
+def constant(formula: str) -> Fraction | None:
+    """The value of a formula without variables to 40 digits, or None."""
+    number = read_number(formula)
+    if number is not None:
+        return number.value
+    parsed = parse(formula)
+    if parsed is None or getattr(parsed, "free_symbols", True) or not hasattr(parsed, "evalf"):
+        return None
+    value = _at(parsed, {})
+    return Fraction(str(value)) if value is not None and value.is_Float and value.is_real else None
 
 
 def same_relation(reference: tuple[str, str, str], answer: tuple[str, str, str]) -> bool:
