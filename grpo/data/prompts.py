@@ -7,7 +7,7 @@
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -27,6 +27,14 @@ class PromptSet:
     prompts: list[Prompt]
     dropped: dict[str, int] = field(default_factory=dict)
     longest: int = 0
+
+    def without(self, ids: Collection[str], reason: str = "unreadable") -> "PromptSet":
+        """The others, with the left-out ones counted under `reason`. Raises UserError where none is left."""
+        kept = [prompt for prompt in self.prompts if prompt.id not in ids]
+        if not kept:
+            raise UserError(f"no prompt is left: every one of {len(self.prompts)} was dropped ({reason})")
+        dropped = self.dropped | {reason: self.dropped.get(reason, 0) + len(self.prompts) - len(kept)}
+        return PromptSet(kept, dropped, max(len(prompt.token_ids) for prompt in kept))
 
 
 def load_prompts(

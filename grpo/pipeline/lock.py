@@ -2,14 +2,14 @@
 
 import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grpo.atomic import write_atomic
 from grpo.errors import UserError
 from grpo.recipe.load import LoadedRecipe
-from grpo.report.environment import environment_json
+from grpo.report.environment import record_launch
 
 
 def is_main_process() -> bool:
@@ -19,7 +19,7 @@ def is_main_process() -> bool:
 
 @contextmanager
 def run_folder(root: Path, loaded: LoadedRecipe) -> Iterator[None]:
-    """Holds the run folder's lock and writes `recipe.yaml` (resolved) and `environment.json`.
+    """Holds the run folder's lock and writes `recipe.yaml` (resolved) and a line of `launches.jsonl`.
 
     The lock is the kernel's: it goes with the process, however that ends.
     """
@@ -30,8 +30,7 @@ def run_folder(root: Path, loaded: LoadedRecipe) -> Iterator[None]:
         root.mkdir(parents=True, exist_ok=True)
         with (root / ".lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            write_atomic(root / "recipe.yaml", loaded.resolved_yaml().encode())
-            write_atomic(root / "environment.json", environment_json().encode())
+            record_launch(root, loaded.resolved, sys.argv)
             yield
     except BlockingIOError as error:
         raise UserError(

@@ -16,8 +16,8 @@ import pytest
 DYING_RUN = Path(__file__).with_name("dying_run.py")
 SAVE_EVERY = 3
 SMALL = (
-    "stages.base.steps=12",
-    "stages.base.checkpoints.save_every=4",
+    "stages.warm_start.steps=12",
+    "stages.warm_start.checkpoints.save_every=4",
     "stages.zero.steps=8",
     f"stages.zero.checkpoints.save_every={SAVE_EVERY}",
     "stages.zero.evaluate.every=4",
@@ -50,7 +50,7 @@ def fingerprint(run_dir: Path) -> dict[str, str]:
     """Checksums of all that must not depend on how often the run was killed: weights, metrics, rollouts."""
     files = [
         path
-        for stage in ("base", "zero")
+        for stage in ("warm_start", "zero")
         for pattern in ("final/*", "metrics.jsonl", "evaluations.jsonl", "rollouts/*")
         for path in (run_dir / stage).glob(pattern)
     ]
