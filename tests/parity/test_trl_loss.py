@@ -20,12 +20,13 @@ from torch import Tensor
 
 from grpo.algorithm.logprobs import selective_logprobs
 from grpo.algorithm.losses import Denominators, LossSettings, TokenBatch, policy_loss
+from grpo.algorithm.ratios import importance_ratio
 
 MAX_COMPLETION_LENGTH = 10
 TOLERANCE = 1e-5
 PROMPT_LENGTHS = (3, 5, 2, 4)
 COMPLETION_LENGTHS = (7, 2, 10, 1)
-ADVANTAGES = (1.3, -0.4, 0.9, -1.7)
+ADVANTAGES = (1.3, -0.4, 0.9, -0.3)  # both signs, but not so balanced that the loss cancels to rounding noise
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _case(oracle: Any) -> Case:
         logprobs = blank.masked_scatter(case.completion_mask.bool(), _our_logprobs(oracle, case))
     shape = logprobs.shape
     # an offset a sequence, so that sequence-level ratios leave the clip range too
-    drift = 0.25 * torch.randn(shape, generator=generator) + torch.tensor([[-0.5], [0.4], [0.02], [0.6]])
+    drift = 0.25 * torch.randn(shape, generator=generator) + torch.tensor([[-0.5], [0.4], [0.02], [-0.7]])
     return replace(
         case,
         old=logprobs + drift,
@@ -177,6 +178,18 @@ def _compare(oracle: Any, case: Case, settings: LossSettings, *, on_policy: bool
     ours, _ = policy_loss(_our_batch(oracle, case, on_policy=on_policy), _our_denominators(case), settings)
     assert ours.item() == pytest.approx(theirs.item(), rel=TOLERANCE)
     _assert_equal(oracle.gradient(ours), their_gradient)
+
+
+def test_the_case_reaches_every_branch(oracles: dict, cases: dict) -> None:
+    """Clipped high and low, beyond delta, and inside: else the comparison below would prove little."""
+    for temperature, case in cases.items():
+        batch = _our_batch(oracles[temperature], case)
+        for level in ("token", "sequence"):
+            ratio, advantage = importance_ratio(batch, level), batch.advantages_at(level)
+            assert ((ratio > 1.2) & (advantage > 0)).any()
+            assert ((ratio < 0.8) & (advantage < 0)).any()
+            assert ((ratio > 1.5) & (advantage < 0)).any()
+            assert ((ratio > 0.8) & (ratio < 1.2)).any()
 
 
 CLIPS = {
