@@ -33,12 +33,14 @@ MAX_FAILED_STARTS = 3
 
 @dataclass(frozen=True, slots=True)
 class RewardSpec:
-    """A reward as a worker loads it (see `rewards.load`). seconds: deadline of one judgement in CPU seconds."""
+    """A reward as a worker loads it (see `rewards.load`). seconds: deadline of one judgement in CPU seconds.
+    pickled: a ready-made reward instead of one to be loaded."""
 
     use: str
     params: Mapping[str, Any] = field(default_factory=dict)
     base: Path = Path(".")
     seconds: float = 5.0
+    pickled: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -71,7 +73,9 @@ class Pool:
         if workers < 1:
             raise ValueError(f"a pool needs at least one worker, got {workers}")
         self._specs = dict(rewards)
-        specs = {label: (s.use, dict(s.params), str(Path(s.base).resolve())) for label, s in self._specs.items()}
+        specs = {
+            label: s.pickled or (s.use, dict(s.params), str(Path(s.base).resolve())) for label, s in rewards.items()
+        }
         path = [entry for entry in sys.path if entry]
         self._settings = {"rewards": specs, "path": path, "memory": memory}
         self._size = workers

@@ -61,12 +61,12 @@ def _end_with_parent(descriptor: int) -> None:
     os._exit(0)
 
 
-def _load(specs: dict[str, tuple[str, dict[str, Any], str]]) -> Loaded:
+def _load(specs: dict[str, tuple[str, dict[str, Any], str] | bytes]) -> Loaded:
     """Each reward, or the traceback of loading it: other rewards go on, and its verdicts tell."""
     loaded: Loaded = {}
-    for label, (use, params, base) in specs.items():
+    for label, spec in specs.items():
         try:
-            reward = load_reward(use, params, Path(base))
+            reward = pickle.loads(spec) if isinstance(spec, bytes) else load_reward(spec[0], spec[1], Path(spec[2]))
             if isinstance(reward, RowReward):
                 reward.warm_up()
             loaded[label] = reward

@@ -2,16 +2,22 @@
 
 Four guards stand at every sync. The engine's receipt names every tensor that arrived (nothing dropped, nothing short);
 it carries the version that came with the payload (nothing skipped); the canary compares log-probs of engine and trainer
-on a fixed probe (nothing corrupt); and at start and at resume a *perturbed* policy is synced, must be seen in the
-engine's log-probs, and is synced back, because one small update is far below the canary's tolerance.
+on a fixed probe (nothing corrupt). One small update is far below the canary's tolerance, so at start and at resume two
+other policies are synced as well, must be seen in the engine's log-probs, and are synced back: a *perturbed* one, and
+one with its vocabulary *renamed*, whose log-probs on the renamed probe are known without a forward: the policy's own.
+The second finds a tied lm_head that kept the old embedding, which agrees with the trainer until training moves it.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
 from grpo.errors import GuardError
 from grpo.rollout.engine import Engine, SyncReceipt
+from grpo.rollout.renaming import renamed_weights, renaming, vocabulary_tensors
+
+log = logging.getLogger("grpo")
 
 Weights = Callable[[], Iterator[tuple[str, torch.Tensor]]]
 Score = Callable[[list[list[int]]], list[list[float]]]
@@ -19,6 +25,9 @@ Score = Callable[[list[list[int]]], list[list[float]]]
 TOLERANCE = {torch.float32: 2e-3, torch.bfloat16: 0.15}
 """Largest mean |difference| in nats that is still noise: several times what the same weights measure (1.4e-5 in fp32,
 0.02 to 0.04 in bf16), and far below what one stale layer does (over 0.5)."""
+
+PERTURBED, RENAMED = -2, -3
+"""Weight versions of the two policies of `prove`; never those of a completion."""
 
 PERTURBATION = 0.05
 """Relative size of the noise in the perturbed policy: moves log-probs by far more than the tolerance."""
@@ -51,14 +60,33 @@ class WeightSync:
         """Perturbed policy in, seen, and back out again; ends with the policy itself synced as `version`."""
         before = self.push(version)
         honest = self._engine.logprobs(self._probe)
-        self._account(*self._send(perturbed(self._weights()), version), version)
+        self._account(*self._send(perturbed(self._weights()), PERTURBED), PERTURBED)
         moved = mean_difference(honest, self._engine.logprobs(self._probe))
-        if moved <= self.tolerance:
+        if not moved > self.tolerance:
             raise GuardError(
                 f"a perturbed policy was synced and the engine's log-probs moved by {moved:.2g} nats (more than "
                 f"{self.tolerance:g} expected): the engine samples with weights that a sync does not reach"
             )
-        return self.push(version) | {"sync/perturbation": moved, "sync/canary_before": before["sync/canary"]}
+        metrics = {"sync/canary_before": before["sync/canary"], "sync/perturbation": moved} | self._prove_renamed()
+        return metrics | self.push(version)
+
+    def _prove_renamed(self) -> dict[str, float]:
+        """The vocabulary's embedding and head follow a sync together. Empty where they are not found by name."""
+        tokens = sorted({token for sequence in self._probe for token in sequence})
+        tensors = vocabulary_tensors((name, tensor.shape) for name, tensor in self._weights())
+        if not tensors or len(tokens) < 2:
+            log.info("the embedding is not found by its name: no proof that the engine's head follows a sync")
+            return {}
+        names = renaming(tokens)
+        self._account(*self._send(renamed_weights(self._weights(), tensors, names), RENAMED), RENAMED)
+        probe = [[names[token] for token in sequence] for sequence in self._probe]
+        difference = mean_difference(self._score(self._probe), self._engine.logprobs(probe))
+        if not difference <= self.tolerance:
+            raise GuardError(
+                f"a policy with its tokens renamed was synced and the engine's log-probs are off by {difference:.3g} nats "
+                f"(tolerance {self.tolerance:g}): a sync does not reach the engine's embedding or its lm_head"
+            )
+        return {"sync/renamed": difference}
 
     def _send(self, weights: Iterator[tuple[str, torch.Tensor]], version: int) -> tuple[SyncReceipt, list[str]]:
         sent: list[str] = []
@@ -88,8 +116,8 @@ class WeightSync:
         if not mean <= self.tolerance:  # NaN is not within tolerance either
             raise GuardError(
                 f"after the sync of version {version} the engine's log-probs on the probe differ from the trainer's by "
-                f"{mean:.3g} nats on average ({largest:.3g} at most; tolerance {self.tolerance:g}): the engine does not "
-                "sample from the policy that is trained. If the two are known to differ by design (quantised rollouts, "
+                f"{mean:.3g} nats on average ({largest:.3g} at most; tolerance {self.tolerance:g}): the engine does "
+                "not sample from the policy that is trained. If the two are known to differ by design (quantised rollouts, "
                 "another attention kernel), set rollout.canary_tolerance"
             )
         return {"sync/canary": mean, "sync/canary_max": largest}

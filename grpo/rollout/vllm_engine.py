@@ -120,6 +120,8 @@ class VllmEngine:
         self, prompts: Sequence[list[int]], parameters: Sequence["SamplingParams"]
     ) -> Iterator[tuple[int, "RequestOutput"]]:
         """(index, output) as each request finishes; what is unfinished when the caller stops is aborted."""
+        from vllm.inputs.engine import tokens_input
+
         engine = self._running.llm_engine
         self._round += 1
         waiting: dict[str, int] = {}
@@ -127,7 +129,7 @@ class VllmEngine:
         try:
             for index, (prompt, parameter) in enumerate(zip(prompts, parameters, strict=True)):
                 name = f"{self._round}-{index}"
-                names[index] = engine.add_request(name, {"prompt_token_ids": prompt}, parameter)
+                names[index] = engine.add_request(name, tokens_input(prompt), parameter)
                 waiting[name] = index
             while waiting:
                 for output in self._step():
@@ -166,9 +168,7 @@ class VllmEngine:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def _completion(
-        self, request: Request, output: "RequestOutput", sampling: Sampling, version: int
-    ) -> Completion:
+    def _completion(self, request: Request, output: "RequestOutput", sampling: Sampling, version: int) -> Completion:
         (sampled,) = output.outputs
         tokens = tuple(sampled.token_ids)
         if sampled.finish_reason not in ("stop", "length"):
@@ -193,6 +193,6 @@ def _sampled_logprobs(flat: Any, tokens: tuple[int, ...], sampling: Sampling) ->
     if sampling.temperature == 0:
         return (0.0,) * len(tokens)
     starts = flat.start_indices
-    if len(starts) != len(tokens) or any(flat.token_ids[start] != token for start, token in zip(starts, tokens)):
+    if tuple(flat.token_ids[start] for start in starts) != tokens:
         raise GuardError(f"vLLM returned log-probs for other tokens than it sampled ({len(starts)} for {len(tokens)})")
     return tuple(float(flat.logprobs[start]) for start in starts)

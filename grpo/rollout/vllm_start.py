@@ -15,13 +15,19 @@ from grpo.recipe.fields import Model, Rollout
 from grpo.rollout.random_state import kept_random_state
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
     from vllm import LLM
 
 WHERE = "rollout.engine_args"
 
+CPU_PREFILL_TOKENS = 8192
+
 _OURS = frozenset(
     {"model", "dtype", "seed", "logprobs_mode", "max_model_len", "worker_extension_cls", "weight_transfer_config"}
 )
+BATCHED_TOKENS = 4096
+"""Tokens of one engine step on CPU, vLLM's own default there."""
+
 _LAUNCHER_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -41,8 +47,11 @@ def start_vllm(
     Raises UserError where an engine argument is ours to set, the architecture cannot take new weights, or vLLM
     refuses its configuration.
     """
-    arguments = engine_arguments(rollout, placement, model=model, max_model_len=max_model_len, seed=seed)
-    refuse_unsyncable(folder, placement)
+    config = read_config(folder, model)
+    refuse_unsyncable(config, folder, placement)
+    context = getattr(config.get_text_config(), "max_position_embeddings", None) or max_model_len
+    length = min(max_model_len, context)
+    arguments = engine_arguments(rollout, placement, model=model, max_model_len=length, seed=seed)
     with _environment(placement), kept_random_state(), _kept_thread_setter():
         from vllm import LLM, envs
 
@@ -62,9 +71,7 @@ def engine_arguments(
     """Keywords of `vllm.LLM`; the recipe's engine_args win over everything but what the library relies on."""
     taken = sorted(_OURS & set(rollout.engine_args))
     if taken:
-        raise UserError(
-            f"{', '.join(taken)} is set by the library", where=WHERE, advice="Remove it from engine_args."
-        )
+        raise UserError(f"{', '.join(taken)} is set by the library", where=WHERE, advice="Remove it from engine_args.")
     arguments: dict[str, Any] = {
         "dtype": model.dtype,
         "revision": model.revision,
@@ -81,15 +88,30 @@ def engine_arguments(
     if placement.gpu:
         arguments |= {"gpu_memory_utilization": rollout.gpu_memory_utilization, "enable_sleep_mode": rollout.sleep}
     else:
-        arguments |= {"kv_cache_memory_bytes": int(rollout.kv_cache_gib * 2**30), "enforce_eager": True}
+        arguments |= {
+            "kv_cache_memory_bytes": int(rollout.kv_cache_gib * 2**30),
+            "enforce_eager": True,
+            # A seeded request whose prompt is prefilled in two steps has its generator wound back, which a CPU
+            # generator cannot do; so prompts are prefilled whole.
+            "enable_chunked_prefill": False,
+            "max_num_batched_tokens": max(BATCHED_TOKENS, max_model_len, rollout.max_num_seqs),
+        }
+        # A prompt that is only partly prefilled makes vLLM rewind the request's random generator, which CPU generators
+        # cannot do ("CPU Generator does not use offset"): every prompt is prefilled at once.
+        arguments |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(max_model_len, CPU_PREFILL_TOKENS)}
     return arguments | rollout.engine_args
 
 
-def refuse_unsyncable(folder: str, placement: Placement) -> None:
-    """Raise UserError for multi-head latent attention on CPU: vLLM frees the weight it would have to rebuild from."""
+def read_config(folder: str, model: Model) -> "PreTrainedConfig":
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder)
+    return AutoConfig.from_pretrained(
+        folder, revision=model.revision or "main", trust_remote_code=model.trust_remote_code
+    )
+
+
+def refuse_unsyncable(config: "PreTrainedConfig", folder: str, placement: Placement) -> None:
+    """Raise UserError for multi-head latent attention on CPU: vLLM frees the weight it would have to rebuild from."""
     if not placement.gpu and getattr(config.get_text_config(), "kv_lora_rank", None):
         raise UserError(
             f"{folder}: {config.model_type} has multi-head latent attention, and vLLM's CPU engine cannot take new "

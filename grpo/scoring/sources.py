@@ -1,7 +1,7 @@
 """Which kind each reward of a run is, and where it runs.
 
 - `row`: ours, one completion at a time; in the worker pool, as each completion finishes;
-- `pooled batch`: TRL's convention, importable by a fresh process; in the pool, once a step;
+- `pooled_batch`: TRL's convention, importable by a fresh process; in the pool, once a step;
 - `local`: what cannot travel (lambdas, closures, functions of the main script, async functions, modules, objects); in
   this process, once a step.
 """
@@ -9,6 +9,7 @@
 import importlib.machinery
 import inspect
 import logging
+import pickle
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,44 +41,56 @@ class Source:
 def open_sources(
     rewards: Sequence[Reward], functions: Mapping[str, Callable[..., Any]], base: Path, where: str
 ) -> list[Source]:
-    """The rewards of a recipe, then functions given from Python that no recipe entry names. A function with the label
-    of a recipe entry takes its place. Raises UserError for one that cannot be loaded."""
+    """The rewards of a stage in its order. A function given from Python stands for the entry with its label, whose
+    `use` is then not looked up. Raises UserError for one that cannot be loaded."""
     sources = []
     for index, reward in enumerate(rewards):
-        counts = reward.weight != 0
         if reward.label in functions:
-            sources.append(_from_python(reward.label, functions[reward.label], reward.seconds, counts))
+            sources.append(_from_python(reward, functions[reward.label]))
         else:
-            sources.append(_from_recipe(reward, base, f"{where}[{index}].use", counts))
-    named = {source.label for source in sources}
-    return sources + [_from_python(label, f, 5.0, True) for label, f in functions.items() if label not in named]
+            sources.append(_from_recipe(reward, base, f"{where}[{index}].use"))
+    return sources
 
 
-def _from_recipe(reward: Reward, base: Path, where: str, counts: bool) -> Source:
+def _from_recipe(reward: Reward, base: Path, where: str) -> Source:
     try:
         judge = load_reward(reward.use, reward.params, base)
     except RewardError as error:
         raise UserError(str(error), where=where) from error
     spec = RewardSpec(reward.use, reward.params, base, reward.seconds)
     if is_row_reward(judge):
-        return Source(reward.label, "row", judge, spec, counts)
-    reason = _why_it_stays(judge, importable=True)
-    return _batch(reward.label, judge, spec, reason, counts)
+        return Source(reward.label, "row", judge, spec, reward.weight != 0)
+    return _batch(reward, judge, spec, _why_it_stays(judge, importable=True))
 
 
-def _from_python(label: str, function: Callable[..., Any], seconds: float, counts: bool) -> Source:
-    reason = _why_it_stays(function, importable=False)
-    spec = None
+def _from_python(reward: Reward, function: Callable[..., Any]) -> Source:
+    if not callable(function):
+        raise UserError(f"reward {reward.label} is a {type(function).__name__}, which is not callable")
+    kind: Kind = "row" if is_row_reward(function) else "pooled_batch"
+    reason = _why_no_worker_makes_it(function) if kind == "row" else _why_it_stays(function, importable=False)
+    if reason is not None:
+        return _batch(reward, function, None, reason)
+    spec = RewardSpec(reward.label, {}, Path("."), reward.seconds, pickle.dumps(function))
+    return Source(reward.label, kind, function, spec, reward.weight != 0)
+
+
+def _why_no_worker_makes_it(reward: Callable[..., Any]) -> str | None:
+    """Why a row reward cannot be sent to a worker, or None."""
+    if not _importable_elsewhere(type(reward)):
+        return f"a worker cannot import {type(reward).__qualname__} from {type(reward).__module__}"
+    try:
+        pickle.dumps(reward)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:  # what pickle raises for what it cannot take
+        return f"it cannot be pickled: {error}"
+    return None
+
+
+def _batch(reward: Reward, judge: Callable[..., Any], spec: RewardSpec | None, reason: str | None) -> Source:
+    counts = reward.weight != 0
     if reason is None:
-        spec = RewardSpec(f"{function.__module__}:{function.__qualname__}", {}, Path("."), seconds)
-    return _batch(label, function, spec, reason, counts)
-
-
-def _batch(label: str, judge: Callable[..., Any], spec: RewardSpec | None, reason: str | None, counts: bool) -> Source:
-    if reason is None:
-        return Source(label, "pooled_batch", judge, spec, counts)
-    logger.warning("reward %s runs in this process, without a deadline: %s", label, reason)
-    return Source(label, "local", judge, None, counts)
+        return Source(reward.label, "pooled_batch", judge, spec, counts)
+    logger.warning("reward %s runs in this process, without a deadline: %s", reward.label, reason)
+    return Source(reward.label, "local", judge, None, counts)
 
 
 def _why_it_stays(function: Callable[..., Any], importable: bool) -> str | None:
@@ -98,14 +111,14 @@ def _why_it_stays(function: Callable[..., Any], importable: bool) -> str | None:
     return None
 
 
-def _importable_elsewhere(function: Callable[..., Any]) -> bool:
-    """Whether a fresh process with our path finds this very file under the function's module name."""
-    module = sys.modules.get(function.__module__)
-    if module is None or function.__module__ == "__main__" or getattr(module, function.__name__, None) is not function:
+def _importable_elsewhere(thing: Callable[..., Any]) -> bool:
+    """Whether a fresh process with our path finds this very file under the name of the function's or class's module."""
+    module = sys.modules.get(thing.__module__)
+    if module is None or thing.__module__ == "__main__" or getattr(module, thing.__name__, None) is not thing:
         return False
     locations: Sequence[str] | None = [entry for entry in sys.path if entry]
     found = None
-    names = function.__module__.split(".")
+    names = thing.__module__.split(".")
     for depth in range(1, len(names) + 1):
         found = importlib.machinery.PathFinder.find_spec(".".join(names[:depth]), locations)
         if found is None:

@@ -10,11 +10,11 @@ import re
 from fractions import Fraction
 from typing import Any
 
-from rewards.math.caps import MAX_EXPONENT, over_cap
+from rewards.math.caps import over_cap
 from rewards.math.normalize import to_latex
 from rewards.math.numbers import read_number
+from rewards.math.size import too_big
 
-MAX_OPERATIONS = 400
 _POINTS = ("0.7390851332151607", "1.3247179572447460", "0.2078795763507619")
 
 
@@ -51,7 +51,7 @@ def same_relation(reference: tuple[str, str, str], answer: tuple[str, str, str])
     sides = [parse(text) for text in (reference[0], reference[2], answer[0], answer[2])]
     if any(side is None for side in sides) or any(getattr(side, "is_Matrix", False) for side in sides):
         return False
-    one, other = sides[0] - sides[1], sides[2] - sides[3]  # type: ignore[operator]
+    one, other = sides[0] - sides[1], sides[2] - sides[3]
     if one.free_symbols != other.free_symbols or not one.free_symbols:
         return False
     other_expanded = sympy.expand(other)
@@ -82,26 +82,9 @@ def parse(formula: str) -> Any:
         raise
     except Exception:  # the parser raises bare Exception for what is not in its grammar, and sympy's for nonsense
         return None
-    if not isinstance(parsed, Basic | MatrixBase) or _too_big(parsed):
+    if not isinstance(parsed, Basic | MatrixBase) or too_big(parsed):
         return None
     return parsed.subs(Symbol("e"), E) if parsed.has(Symbol("e")) else parsed
-
-
-def _too_big(parsed: Any) -> bool:
-    """Caps on the parsed form, before anything is evaluated: what escapes the caps on the text."""
-    import sympy
-
-    if parsed.count_ops() > MAX_OPERATIONS:
-        return True
-    for power in parsed.atoms(sympy.Pow):
-        exponent = power.exp
-        if exponent.is_number and not exponent.is_Atom:
-            numbers = exponent.atoms(sympy.Integer, sympy.Float)
-            if sum(abs(float(n)) for n in numbers) > 60:
-                return True
-        elif exponent.is_number and abs(exponent) > MAX_EXPONENT:
-            return True
-    return False
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -112,14 +95,12 @@ def _equal(one: Any, other: Any) -> bool:
     kinds = [isinstance(side, sympy.Expr) for side in (one, other)]
     if not all(kinds):
         return False
-    if one.free_symbols != other.free_symbols:
-        return False
     difference = (one - other).doit()
     if difference == 0 or sympy.expand(difference) == 0:
         return True
     if not _zero_at_points(difference, one.doit(), other.doit()):
         return False
-    if not one.free_symbols:
+    if not difference.free_symbols:
         return True  # 50 digits of a constant agree
     return bool(sympy.simplify(difference) == 0) or _positive_equal(difference)
 
