@@ -160,7 +160,7 @@ def _sentence(text: str) -> str:
     formula = _MATH.match(text[:MAX_ANSWER])
     if formula is not None:
         return _contents(formula) + (_percent(text[formula.end() :]))
-    if _is_formula(sentence) or len(sentence.split()) <= 2:
+    if is_formula(sentence) or len(sentence.split()) <= 2:
         return sentence
     number = _NUMBER.match(sentence)
     if number is not None and not sentence[number.end() :].lstrip().startswith(_OPERATORS):
@@ -171,7 +171,7 @@ def _sentence(text: str) -> str:
 
 def _unanchored(text: str) -> Found | None:
     plain = _MARK_UP.sub("", text).strip()
-    if len(plain) <= 200 and "\n" not in plain and _is_formula(plain):
+    if len(plain) <= 200 and "\n" not in plain and is_formula(plain):
         return Found(plain, "whole text", False) if plain else None
     formula = _last(_MATH, plain)
     if formula is None or _PROSE.search(_contents(formula)):  # two dollar signs that enclose no formula
@@ -189,7 +189,7 @@ def _contents(math: re.Match[str]) -> str:
     return next(group for group in math.groups() if group is not None).strip()
 
 
-def _is_formula(text: str) -> bool:
+def is_formula(text: str) -> bool:
     """Whether a text reads as a formula, not as prose: no word but the names of functions."""
     without_commands = re.sub(r"\\(?:text|mathrm|textbf|mbox|begin|end)\s*\{[^{}]*\}|\\[a-zA-Z]+", " ", text)
     return bool(re.search(r"[\dA-Za-z\\∞]", text)) and _FORMULA.fullmatch(without_commands) is not None

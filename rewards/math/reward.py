@@ -82,7 +82,7 @@ def read_reference(text: str) -> tuple[str | None, str]:
     anchored = extraction.anchored(stripped)
     if anchored is not None:
         stripped = anchored.text
-    elif len(stripped) > 200 or "\n" in stripped:
+    elif (len(stripped) > 200 or "\n" in stripped) and not extraction.is_formula(stripped):
         found = extraction.extract_answer(stripped)
         if found is None:
             return None, f"no answer in the reference {text[:80]!r}"
