@@ -83,8 +83,8 @@ class WeightSync:
         difference = mean_difference(self._score(self._probe), self._engine.logprobs(probe))
         if not difference <= self.tolerance:
             raise GuardError(
-                f"a policy with its tokens renamed was synced and the engine's log-probs are off by {difference:.3g} nats "
-                f"(tolerance {self.tolerance:g}): a sync does not reach the engine's embedding or its lm_head"
+                "a policy with its tokens renamed was synced and the engine's log-probs are off by "
+                f"{difference:.3g} nats (tolerance {self.tolerance:g}): a sync does not reach the engine's embedding or its lm_head"
             )
         return {"sync/renamed": difference}
 
@@ -117,8 +117,8 @@ class WeightSync:
             raise GuardError(
                 f"after the sync of version {version} the engine's log-probs on the probe differ from the trainer's by "
                 f"{mean:.3g} nats on average ({largest:.3g} at most; tolerance {self.tolerance:g}): the engine does "
-                "not sample from the policy that is trained. If the two are known to differ by design (quantised rollouts, "
-                "another attention kernel), set rollout.canary_tolerance"
+                "not sample from the policy that is trained. If the two are known to differ by design (quantised "
+                "rollouts, another attention kernel), set rollout.canary_tolerance"
             )
         return {"sync/canary": mean, "sync/canary_max": largest}
 
