@@ -84,7 +84,8 @@ class WeightSync:
         if not difference <= self.tolerance:
             raise GuardError(
                 "a policy with its tokens renamed was synced and the engine's log-probs are off by "
-                f"{difference:.3g} nats (tolerance {self.tolerance:g}): a sync does not reach the engine's embedding or its lm_head"
+                f"{difference:.3g} nats (tolerance {self.tolerance:g}): a sync does not reach the engine's embedding "
+                "or its lm_head"
             )
         return {"sync/renamed": difference}
 
