@@ -129,7 +129,7 @@ def test_from_groups_to_gradient(oracle: Any, mask_truncated: bool, mode: Any, l
     """TRL's whole path, its own mismatch weights included, beside ours, for a loss with equal denominators."""
     scores = SCORES["two rewards"]
     groups = _groups(scores)
-    settings = LossSettings(loss_type="dapo", mismatch_mode=mode, mismatch_level=level, mismatch_cap=3.0)
+    settings = LossSettings(loss_type="dapo", mismatch_mode=mode, mismatch_level=level, mismatch_cap=1.2)
     inputs = _score(
         oracle,
         groups,
@@ -138,7 +138,7 @@ def test_from_groups_to_gradient(oracle: Any, mask_truncated: bool, mode: Any, l
         vllm_importance_sampling_correction=True,
         vllm_importance_sampling_mode=f"{level}_{mode}",
         vllm_importance_sampling_clip_min=None,
-        vllm_importance_sampling_clip_max=3.0,
+        vllm_importance_sampling_clip_max=1.2,
         mask_truncated_completions=mask_truncated,
         loss_type="dapo",
         beta=0.0,
