@@ -52,8 +52,11 @@ def policy_loss(batch: TokenBatch, denominators: Denominators, settings: LossSet
     nats, clamped), `huge_gap/reference`, and those of `mismatch_weights`. NaN in the policy's own log-probs is not
     hidden: it makes the loss NaN.
 
-    Raises ValueError where beta > 0 comes without ref_logprobs, or a sequence-level ratio with a part of a sequence.
+    Raises ValueError where beta > 0 comes without ref_logprobs, a sequence-level ratio with a part of a sequence, or
+    log-probs in half precision, whose steps are as large as the ratios that matter.
     """
+    if batch.logprobs.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"a loss needs log-probs in fp32, these are {batch.logprobs.dtype}")
     level = settings.importance_sampling_level
     ratio = importance_ratio(batch, level)
     ratio_T = batch.to_tokens(ratio, level)
