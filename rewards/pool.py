@@ -10,6 +10,7 @@ kernel; the wall clock is a backstop for rewards that wait without computing, an
 A worker that dies of anything but a deadline gets its task tried once more by another; then the verdict is `error`.
 """
 
+import os
 import pickle
 import signal
 import sys
@@ -27,6 +28,7 @@ from rewards.batch import BatchResult
 from rewards.verdict import Verdict
 from rewards.worker_process import WorkerProcess, cause
 
+WALL_GRACE = 10.0  # seconds that the wall-clock backstop allows beyond six times the CPU seconds
 START_SECONDS = 120.0  # for a worker's imports, wall clock
 MAX_FAILED_STARTS = 3
 
@@ -55,7 +57,7 @@ class _Task:
     @property
     def wall(self) -> float:
         """Wall-clock backstop: generous, because a busy machine gives a worker a small share of a core."""
-        return 6 * self.seconds + 10
+        return 6 * self.seconds + WALL_GRACE
 
     def failed(self, status: str, detail: str, seconds: float = 0.0) -> Verdict | BatchResult:
         verdict = Verdict(status, detail=detail, seconds=seconds)  # type: ignore[arg-type]
@@ -76,7 +78,7 @@ class Pool:
         specs = {
             label: s.pickled or (s.use, dict(s.params), str(Path(s.base).resolve())) for label, s in rewards.items()
         }
-        path = [entry for entry in sys.path if entry]
+        path = [entry or os.getcwd() for entry in sys.path]
         self._settings = {"rewards": specs, "path": path, "memory": memory}
         self._size = workers
         self._workers: list[WorkerProcess] = []
@@ -129,7 +131,9 @@ class Pool:
         """Wait for everything submitted so far; hand its results over, once. Raises RuntimeError where workers cannot
         be started."""
         with self._changed:
-            self._changed.wait_for(lambda: self._open == 0 or self._failure is not None)
+            self._changed.wait_for(lambda: self._open == 0 or self._failure is not None or self._closing)
+            if self._closing:
+                raise RuntimeError("the pool was closed while results were waited for")
             if self._failure is not None:
                 raise RuntimeError(f"the reward workers stopped: {self._failure}") from self._failure
             results, self._results = self._results, {}
@@ -139,6 +143,7 @@ class Pool:
         """End the workers; what was submitted and not collected is lost. Safe to call twice."""
         with self._changed:
             self._closing = True
+            self._changed.notify_all()
         if self._thread is not None and self._thread.is_alive():
             self._wake_writer.send_bytes(b"")
             self._thread.join()

@@ -5,8 +5,8 @@ r"""Where in a completion the answer stands.
 The reasoning is no answer: what stands before the last `</think>` is not looked at, and a completion that opens
 `<think>` and never closes it has no answer. In what is left, the first of these that occurs gives the answer:
 
-1. `<answer>…</answer>`, the last one; what it holds is searched again by the rules below;
-2. `\boxed{…}`, the last balanced one (`\fbox` too); neighbouring boxes joined by nothing but commas, "and" or "or"
+1. `<answer>…</answer>`, the last one; what it holds is searched again by rules 2 to 4, and prose as in rule 4;
+2. `\boxed{…}`, the last balanced one that holds something (`\fbox` too); neighbouring boxes joined by nothing but commas, "and" or "or"
    are one answer of several parts;
 3. `#### …`, the last one, to the end of its line;
 4. a phrase: "the answer is …", "final answer: …", "A: …", "答案是…", the last one, to the end of its sentence;
@@ -25,6 +25,7 @@ MAX_ANSWER = 2_000  # characters of an answer; the longest reference of MATH-500
 
 THINK_END, THINK_START = "</think>", "<think>"
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{\s*\}")
 _BOX_BARE = re.compile(r"\\(?:boxed|fbox)\s+([^\s{}$.,]+)")
 _BETWEEN_BOXES = re.compile(r"[\s$,;.\\]*(?:\\quad|\\qquad|\\text\s*\{\s*(?:and|or)\s*\}|and|or|[\s$,;])*[\s$,;\\]*")
 _HASHES = re.compile(r"####\s*([^\n]*)")
@@ -73,8 +74,9 @@ def extract_answer(completion: str, require_anchor: bool = False) -> Found | Non
     text = after_reasoning(completion[-MAX_TEXT:])
     tagged = _last_tagged(text)
     if tagged is not None:
-        inner = anchored(tagged) or Found(_MARK_UP.sub("", tagged).strip(), "answer tag", True)
-        return inner if inner.text else None
+        bare = _MARK_UP.sub("", tagged).strip()
+        stated = _sentence(bare) if _PROSE.search(bare) else bare
+        return anchored(tagged) or (Found(stated, "answer tag", True) if stated else None)
     found = anchored(text)
     if found is not None or require_anchor:
         return found
@@ -93,7 +95,7 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
 
 def _last_tagged(text: str) -> str | None:
     end = text.rfind("</answer>")
-    start = text.rfind("<answer>", 0, end)
+    start = text.rfind("<answer>", 0, end) if end >= 0 else -1
     return text[start + len("<answer>") : end] if start >= 0 else None
 
 
@@ -118,7 +120,7 @@ def _boxed(text: str) -> str | None:
     ends = 0
     for match in deque(_BOX.finditer(text), maxlen=MAX_BOXES):
         end = _closing(text, match.end() - 1) if match.end() > ends else -1
-        if end >= 0:
+        if end >= 0 and text[match.end() : end].strip():
             boxes.append((match.start(), end, text[match.end() : end]))
             ends = end
     if not boxes:
@@ -170,7 +172,7 @@ def _sentence(text: str) -> str:
 
 
 def _unanchored(text: str) -> Found | None:
-    plain = _MARK_UP.sub("", text).strip()
+    plain = _MARK_UP.sub("", _EMPTY_BOX.sub("", text)).strip()
     if len(plain) <= 200 and "\n" not in plain and is_formula(plain):
         return Found(plain, "whole text", False) if plain else None
     formula = _last(_MATH, plain)

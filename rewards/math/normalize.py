@@ -37,6 +37,8 @@ _RENAMED = {
     r"\\(?:approx|doteq)(?![a-zA-Z])|≈": r"\\approx ",
     r"\\(?:percent|%)|\s*\b(?:percent|pct|percentage)\b|\\text\{\s*(?:percent|pct|percentage)\s*\}": "%",
     r"\\colon(?![a-zA-Z])": ":",
+    r"\\varnothing(?![a-zA-Z])|∅|\\\{\s*\\\}": r"\\emptyset ",
+    r"\\sqrt\s*\(([^()]*)\)": r"\\sqrt{\1}",
     r"\\(?:cdots|ldots|dots)(?![a-zA-Z])|…": r"\\ldots ",
 }  # fmt: skip
 _RULES = [(re.compile(pattern), replacement) for pattern, replacement in _RENAMED.items()]
@@ -47,6 +49,7 @@ _UNIT_TEXT = re.compile(r"(?<=[\d}%)\]])\s*\\text\{[^{}]*\}(?:\^\{?\d\}?)?\.?$")
 _UNIT_WORD = re.compile(
     r"(?<=\d)\s+(?:[a-zA-Z]{2,}\.?(?:\s+(?!and\b|or\b)[a-zA-Z]{2,}\.?)*|[a-zA-Z]+/[a-zA-Z]+)(?:\^\{?\d\}?)?$"
 )
+_UNIT_CHINESE = re.compile(r"(?<=\d)\s*[\u4e00-\u9fff]+(?:/[\u4e00-\u9fff]+)?$")
 _GROUPS = re.compile(r"(?<=\d)(?:\{,\}|,\\!)\s*(?=\d{3})")
 _MONEY = re.compile(r"\\\$|(?<!\\)\$|€|£|¥|\\pounds(?![a-zA-Z])")
 
@@ -65,7 +68,8 @@ def normalize(answer: str) -> str:
     text = _SHORT_ROOT.sub(r"\\sqrt{\1}", text)
     text = text.strip().rstrip("\\").strip()
     text = re.sub(r"(?<!\.)\.$|[,;:。，；]+$", "", text)
-    text = _UNIT_WORD.sub("", _UNIT_TEXT.sub("", text))
+    for unit in (_UNIT_TEXT, _UNIT_WORD, _UNIT_CHINESE):
+        text = unit.sub("", text)
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r" ?([^\w\s\\{])(?<!\\) ?", r"\1", text) if "\\begin" not in text else text
     return re.sub(r"(?<![\d.])\.(?=\d)", "0.", text).strip()
