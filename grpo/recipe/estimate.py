@@ -1,0 +1,164 @@
+"""Memory and time of a stage, estimated from the model's sizes: the order of magnitude, before anything is loaded.
+
+The memory probe before the first step, and the seconds of the first steps, are the measurement.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from grpo.recipe.plan import DataSizes, RLPlan, SFTPlan, engine_choice, plan_stage
+from grpo.recipe.schema import Recipe, RLStage, SFTStage
+from grpo.recipe.shape import ModelShape, model_shape
+
+GIB = 2**30
+FP32 = 4
+LOGITS_CHUNK = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Floating-point operations a second that training and sampling reach, and tokens a second that sampling does not
+    exceed however small the model: each token is a step of the engine."""
+
+    training: float
+    sampling: float
+    most_tokens: float
+
+
+# Measured per CPU core in bf16 with matrix extensions: a 135M model on two cores, and a 2M model for the tokens.
+CPU_CORE = Speeds(190e9, 90e9, 4000)
+# Shares of an accelerator's peak: what is usual.
+TRAINING_SHARE, SAMPLING_SHARE, ACCELERATOR_TOKENS = 0.30, 0.05, 50e3
+# Dense bf16 peak by a part of the card's name, larger names first.
+PEAKS = {"B200": 2.2e15, "H200": 9.9e14, "H100": 9.9e14, "A100": 3.1e14, "L40": 1.8e14, "4090": 1.6e14, "A10": 1.2e14}
+
+
+def memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | None = None) -> dict[str, float]:
+    """Bytes a process of this stage needs, by what they are for.
+
+    Weights in compute precision; fp32 masters with their gradient and Adam's two moments (16 bytes each);
+    activations of one micro-batch; and for `rl` the engine's weights and KV cache, and the reference where beta > 0.
+    """
+    stage = recipe.stages[name]
+    compute = 2 if recipe.model.dtype == "bfloat16" else FP32
+    trained = lora_parameters(stage, shape) if stage.lora else shape.parameters
+    if isinstance(stage, SFTStage):  # fp32 weights are their own masters there
+        rows = stage.microbatch_size or stage.batch_size
+        parts = {"weights": shape.parameters * FP32, "gradients and Adam": trained * 3 * FP32}
+        return parts | {"activations": activations(stage, shape, rows * stage.max_length, compute)}
+    own_masters = compute == FP32 and not stage.lora
+    parts = {
+        "weights": shape.parameters * compute,
+        "masters, gradients, Adam": trained * FP32 * (3 if own_masters else 4),
+        "activations": activations(stage, shape, microbatch_tokens(stage, longest_prompt), compute),
+        "engine weights": shape.parameters * compute,
+        "KV cache": kv_cache(stage, shape, longest_prompt or 0, compute),
+    }
+    if stage.beta > 0 and not stage.lora:
+        parts["reference"] = shape.parameters * compute
+    return parts
+
+
+def microbatch_tokens(stage: RLStage, longest_prompt: int | None) -> int:
+    """Tokens of the largest micro-batch: the budget, or one longest completion where that is more; at most an update."""
+    longest = (longest_prompt or 0) + stage.max_completion_length
+    update = stage.prompts_per_step * stage.num_generations // stage.updates_per_step * longest
+    return min(update, max(stage.tokens_per_microbatch, longest))
+
+
+def activations(stage: RLStage | SFTStage, shape: ModelShape, tokens: int, compute: int) -> float:
+    """What the backward pass needs: per token and layer about 16 hidden and 4 intermediate vectors; with checkpointing
+    one hidden vector, and a single layer at a time; and the logits of a chunk in fp32, three times over."""
+    layer = compute * (16 * shape.hidden_size + 4 * shape.intermediate_size)
+    kept = compute * shape.hidden_size * shape.layers + layer if stage.gradient_checkpointing else layer * shape.layers
+    logits = tokens * shape.vocabulary * FP32
+    return tokens * kept + 3 * (min(logits, LOGITS_CHUNK) if isinstance(stage, RLStage) else logits)
+
+
+def kv_cache(stage: RLStage, shape: ModelShape, longest_prompt: int, compute: int) -> float:
+    """vLLM takes its whole share at once; the transformers engine grows to what the sequences at hand need."""
+    if engine_choice(stage.rollout)[0] == "vllm":
+        return stage.rollout.kv_cache_gib * GIB
+    sequences = min(stage.rollout.max_num_seqs, stage.prompts_per_step * stage.num_generations)
+    tokens = sequences * (longest_prompt + stage.max_completion_length)
+    return tokens * shape.layers * shape.key_value_size * compute
+
+
+def lora_parameters(stage: RLStage | SFTStage, shape: ModelShape) -> int:
+    """Parameters of adapters on every linear layer: r × (in + out) each."""
+    r = stage.lora.r if stage.lora else 0
+    attention = 2 * (2 * shape.hidden_size) + 2 * shape.hidden_size + shape.key_value_size
+    return shape.layers * r * (attention + 3 * (shape.hidden_size + shape.intermediate_size))
+
+
+def seconds(recipe: Recipe, name: str, shape: ModelShape, sizes: DataSizes | None, speeds: Speeds) -> float | None:
+    """Seconds of a whole stage with every completion at its longest; None where its number of steps is not known yet.
+
+    6 operations a parameter and trained token, 2 a sampled one.
+    """
+    stage, plan = recipe.stages[name], plan_stage(recipe, name, sizes)
+    if isinstance(stage, SFTStage) and isinstance(plan, SFTPlan):
+        return (
+            None
+            if plan.sequences is None
+            else 6 * shape.parameters * plan.sequences * stage.max_length / speeds.training
+        )
+    if not isinstance(stage, RLStage) or not isinstance(plan, RLPlan) or plan.completions is None:
+        return None
+    prompt = (sizes.longest_prompt if sizes else None) or 0
+    passes = 6 + 2 * (stage.updates_per_step > 1) + 2 * (stage.beta > 0)
+    trained = plan.completions * (prompt + stage.max_completion_length)
+    sampled = plan.completions * stage.max_completion_length
+    if stage.evaluate and plan.evaluations and sizes and sizes.held_out:
+        each = stage.evaluate.num_generations + stage.evaluate.greedy
+        length = stage.evaluate.max_completion_length or stage.max_completion_length
+        sampled += plan.evaluations * sizes.held_out * each * length
+    tokens_a_second = min(speeds.most_tokens, speeds.sampling / (2 * shape.parameters))
+    return passes * shape.parameters * trained / speeds.training + sampled / tokens_a_second
+
+
+def machine() -> tuple[str, Speeds | None]:
+    """What would compute here, and its speeds; None for a card that is not known."""
+    cards = [card.read_text() for card in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))]
+    if cards:
+        name = next((line.partition(":")[2].strip() for line in cards[0].splitlines() if "Model" in line), "NVIDIA GPU")
+        peak = next((value for part, value in PEAKS.items() if part in name), None)
+        return name, Speeds(peak * TRAINING_SHARE, peak * SAMPLING_SHARE, ACCELERATOR_TOKENS) if peak else None
+    cores = len(os.sched_getaffinity(0))
+    speeds = Speeds(*(cores * speed for speed in (CPU_CORE.training, CPU_CORE.sampling, CPU_CORE.most_tokens)))
+    return f"{cores} CPU cores", speeds
+
+
+def format_estimates(recipe: Recipe, base: Path, sizes: Mapping[str, DataSizes] | None = None) -> str:
+    """Estimates for every stage as plain text, stated as such."""
+    shape = model_shape(recipe.model, base)
+    if shape is None:
+        return "estimates: unknown (the model's config.json is not on this machine, or not understood)"
+    return "\n".join(_lines(recipe, shape, sizes or {}))
+
+
+def _lines(recipe: Recipe, shape: ModelShape, sizes: Mapping[str, DataSizes]) -> Iterator[str]:
+    place, speeds = machine()
+    yield f"estimates (not measurements), {shape.parameters / 1e6:,.1f} million parameters, one process on {place}:"
+    for name in recipe.stages:
+        known = sizes.get(name)
+        parts = memory(recipe, name, shape, known.longest_prompt if known else None)
+        listed = ", ".join(f"{what} {size(amount)}" for what, amount in parts.items())
+        yield f"  {name}: memory about {size(sum(parts.values()))} ({listed})"
+        spent = seconds(recipe, name, shape, known, speeds) if speeds else None
+        yield f"  {name}: time {f'at most about {duration(spent)}' if spent is not None else 'unknown'}"
+
+
+def size(amount: float) -> str:
+    """Bytes for people, such as `1.5 GiB`."""
+    return f"{amount / GIB:.1f} GiB" if amount >= GIB else f"{amount / 2**20:.0f} MiB"
+
+
+def duration(spent: float) -> str:
+    """Seconds for people, in the largest unit that fits."""
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if spent >= 2 * length:
+            return f"{spent / length:.0f} {unit}"
+    return f"{spent:.0f} seconds"
