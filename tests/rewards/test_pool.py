@@ -24,7 +24,6 @@ MOODY = RewardSpec("worker_rewards.py:Moody", base=HERE, seconds=0.3)
 def pool() -> Iterator[Pool]:
     specs = {
         "moody": MOODY,
-        "math": RewardSpec("math"),
         "batch": RewardSpec("worker_rewards.py:batch", base=HERE),
         "slow_batch": RewardSpec("worker_rewards.py:slow_batch", base=HERE, seconds=0.1),
     }
@@ -40,10 +39,10 @@ def verdict(pool: Pool, completion: str, **row: object) -> Verdict:
 
 
 def test_a_verdict_comes_back_under_its_key(pool: Pool) -> None:
-    pool.submit(("p", 0), "math", r"\boxed{4}", {"solution": "4"})
+    pool.submit(("p", 0), "moody", "ab", {})
     pool.submit(("p", 1), "moody", "abc", {})
     results = pool.collect()
-    assert results[(("p", 0), "math")].score == 1.0  # type: ignore[union-attr]
+    assert results[(("p", 0), "moody")].score == 2.0  # type: ignore[union-attr]
     assert results[(("p", 1), "moody")].score == 3.0  # type: ignore[union-attr]
     assert pool.collect() == {}
 
@@ -113,7 +112,7 @@ def test_a_batch_is_one_call_and_its_deadline_grows_with_its_rows(pool: Pool) ->
 
 
 def test_any_number_of_workers_gives_the_same_verdicts() -> None:
-    texts = [r"\boxed{\frac{1}{2}}", "spin", "raise", "none", r"\boxed{x+1}", "so 7", "exit", "abc"] * 4
+    texts = [r"\boxed{\frac{1}{2}}", "raise", "none", r"\boxed{x+1}", "so 7", "abc"] * 5 + ["spin", "exit"]
     outcomes = []
     for workers in (1, 3):
         with Pool({"moody": MOODY, "math": RewardSpec("math")}, workers) as opened:
