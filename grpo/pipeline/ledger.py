@@ -1,6 +1,7 @@
 """`stage.json`: what a stage was made from, whether it is done, and its figures."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Ledger:
             )
         if entry["status"] != "done":
             return None
-        return StageResult(entry["policy"], entry["metrics"], tuple(entry["lines"]))
+        return StageResult(str(self.path.parent / entry["policy"]), entry["metrics"], tuple(entry["lines"]))
 
     def open(self) -> None:
         self._write({"status": "running"})
@@ -43,7 +44,7 @@ class Ledger:
         self._write(
             {
                 "status": "done",
-                "policy": result.policy_path,
+                "policy": os.path.relpath(result.policy_path, self.path.parent),
                 "metrics": dict(result.metrics),
                 "lines": list(result.lines),
             }

@@ -41,15 +41,15 @@ def run_recipe(loaded: LoadedRecipe, *, given: Given | None = None) -> dict[str,
                 project=recipe.project,
                 given=given or Given(),
             )
-            results[name] = run_stage(settings, inputs)
+            results[name] = run_stage(settings, inputs, start=settings.policy or previous)
             policies[name] = results[name].policy_path
             previous = name
     return results
 
 
-def run_stage(settings: SFTStage | RLStage, inputs: StageInputs) -> StageResult:
-    """One stage, unless its ledger says that it is done."""
-    ledger = Ledger(inputs.folder / "stage.json", what=what_defines(settings, inputs), name=inputs.name)
+def run_stage(settings: SFTStage | RLStage, inputs: StageInputs, *, start: str) -> StageResult:
+    """One stage, unless its ledger says that it is done. start: name of the stage it starts from, or `base`."""
+    ledger = Ledger(inputs.folder / "stage.json", what=what_defines(settings, inputs, start), name=inputs.name)
     done = ledger.result()
     if done is not None:
         log.info("stage %s is done already: %s", inputs.name, done.policy_path)
@@ -67,11 +67,12 @@ def run_stage(settings: SFTStage | RLStage, inputs: StageInputs) -> StageResult:
     return result
 
 
-def what_defines(settings: SFTStage | RLStage, inputs: StageInputs) -> Mapping[str, object]:
-    """All that a stage's result depends on and that a recipe says: settings, model, seed, and where it starts from."""
+def what_defines(settings: SFTStage | RLStage, inputs: StageInputs, start: str) -> Mapping[str, object]:
+    """All that a stage's result depends on and that a recipe says: settings, model, seed, and where it starts from.
+    By name, not by path: a run folder can be moved."""
     return {
         "settings": settings.model_dump(mode="json"),
         "model": inputs.model.model_dump(mode="json"),
         "seed": inputs.seed,
-        "policy": inputs.policy_path,
+        "starts_from": start,
     }
