@@ -29,8 +29,13 @@ TOLERANCE = {torch.float32: 2e-3, torch.bfloat16: 0.15}
 PERTURBED, RENAMED = -2, -3
 """Weight versions of the two policies of `prove`; never those of a completion."""
 
-PERTURBATION = 0.05
-"""Relative size of the noise in the perturbed policy: moves log-probs by far more than the tolerance."""
+PERTURBATION = 0.1
+"""Relative size of the noise in the perturbed policy."""
+
+SEEN = 2.0
+"""A perturbed policy is seen when the engine's log-probs move by more than this many times the noise between engine and
+trainer. An engine out of reach does not move at all; the tolerance is no measure, since a near-uniform policy hardly
+moves beyond it."""
 
 
 class WeightSync:
@@ -62,12 +67,14 @@ class WeightSync:
         honest = self._engine.logprobs(self._probe)
         self._account(*self._send(perturbed(self._weights()), PERTURBED), PERTURBED)
         moved = mean_difference(honest, self._engine.logprobs(self._probe))
-        if not moved > self.tolerance:
+        noise = before["sync/canary"]
+        if not moved > SEEN * noise:
             raise GuardError(
                 f"a perturbed policy was synced and the engine's log-probs moved by {moved:.2g} nats (more than "
-                f"{self.tolerance:g} expected): the engine samples with weights that a sync does not reach"
+                f"{SEEN:g} times the noise of {noise:.2g} expected): the engine samples with weights that a sync does "
+                "not reach"
             )
-        metrics = {"sync/canary_before": before["sync/canary"], "sync/perturbation": moved} | self._prove_renamed()
+        metrics = {"sync/canary_before": noise, "sync/perturbation": moved} | self._prove_renamed()
         return metrics | self.push(version)
 
     def _prove_renamed(self) -> dict[str, float]:

@@ -82,6 +82,7 @@ def engine_arguments(
         "logprobs_mode": "processed_logprobs",
         "enable_prefix_caching": True,
         "generation_config": "vllm",
+        "use_tqdm_on_load": False,
         "worker_extension_cls": "grpo.rollout.vllm_worker.PolicyWorker",
         "weight_transfer_config": {"backend": "policy_ipc" if placement.gpu and placement.own_process else "policy"},
     }
@@ -159,9 +160,16 @@ def _kept_thread_setter() -> Iterator[None]:
     import torch
 
     setter, threads = torch.set_num_threads, torch.get_num_threads()
+    worker_log = logging.getLogger("vllm.v1.worker.cpu_worker")
+    worker_log.addFilter(_not_about_threads)  # it warns at each of vLLM's own calls, and the setter comes back below
     try:
         yield
     finally:
+        worker_log.removeFilter(_not_about_threads)
         torch.set_num_threads = setter
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
+
+
+def _not_about_threads(record: logging.LogRecord) -> bool:
+    return "torch.set_num_threads" not in record.getMessage()

@@ -70,14 +70,14 @@ def check_stop_strings(engine: Engine, trainer) -> None:
     longest = max(free, key=lambda completion: len(completion.text))
     stop = longest.text[4:6]
     stopped = list(engine.generate(trainer.requests(), Sampling(max_completion_length=TOKENS, stop=(stop,))))
-    place = (longest.prompt_id, longest.sample)
-    cut = by_place(stopped)[place]
-    end = longest.text.index(stop) + len(stop)
-    assert (cut.text, cut.finish_reason) == (longest.text[:end], "stop")
-    assert cut.token_ids == longest.token_ids[: len(cut.token_ids)]
+    cut = by_place(stopped)[longest.prompt_id, longest.sample]
+    prefixes = [longest.token_ids[:count] for count in range(1, len(longest.token_ids) + 1)]
+    shortest = next(prefix for prefix in prefixes if stop in trainer.tokenizer.decode(prefix))
+    assert (cut.token_ids, cut.finish_reason) == (shortest, "stop")
+    assert cut.text == trainer.tokenizer.decode(shortest)
     assert len(cut.logprobs) == len(cut.token_ids)
-    for completion in stopped:
-        assert stop not in completion.text[:-1]
+    others = [completion for completion in stopped if stop not in completion.text]
+    assert others and all(completion in free for completion in others)
 
 
 def check_greedy(engine: Engine, trainer) -> None:
