@@ -52,10 +52,10 @@ def tokens_per_second(metrics: Mapping[str, float], seconds: Mapping[str, float]
 
 
 def by_reward(metrics: Mapping[str, float]) -> list[str]:
-    """`math 0.400` for each of several rewards, and `math unjudged 3%` wherever that is not nothing."""
+    """`math 0.400` for each of several rewards, and `math unjudged 3` (completions) wherever there are any."""
     means, unjudged = _of_rewards(metrics, "/mean"), _of_rewards(metrics, "/unjudged")
     shown = [f"{name} {value:.3f}" for name, value in means.items()] if len(means) > 1 else []
-    return shown + [f"{name} unjudged {share:.0%}" for name, share in unjudged.items() if share > 0]
+    return shown + [f"{name} unjudged {count:.0f}" for name, count in unjudged.items() if count > 0]
 
 
 def _of_rewards(metrics: Mapping[str, float], figure: str) -> dict[str, float]:

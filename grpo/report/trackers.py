@@ -36,14 +36,19 @@ def open_trackers(
     if not names:
         return []
     check_trackers(names)
+    from accelerate import PartialState
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
+    PartialState()  # accelerate's trackers log through its state; a no-op where an Accelerator is there already
+    run = "/".join(folder.absolute().parts[-2:])
+    arguments: dict[str, dict[str, Any]] = {
+        "tensorboard": {"logging_dir": folder / "tensorboard"},
+        "wandb": {"name": run, "dir": str(folder)},
+        "trackio": {"name": run},
+    }
     opened = []
     for name in names:
-        if name == "tensorboard":
-            tracker = LOGGER_TYPE_TO_CLASS[name](project, folder / "tensorboard")
-        else:
-            tracker = LOGGER_TYPE_TO_CLASS[name](project, name="/".join(folder.absolute().parts[-2:]))
+        tracker = LOGGER_TYPE_TO_CLASS[name](project, **arguments[name])
         tracker.start()
         tracker.store_init_configuration(flat(settings))
         opened.append(tracker)

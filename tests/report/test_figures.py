@@ -25,8 +25,8 @@ def test_without_a_last_step_the_place_is_the_step_alone():
 def test_rewards_by_name_where_there_are_several_and_the_unjudged_always():
     one = {"rewards/math/mean": 0.5, "rewards/math/unjudged": 0.0}
     assert by_reward(one) == []
-    two = {"rewards/org/math/mean": 0.5, "rewards/org/math/unjudged": 0.25, "rewards/format/mean": 1.0}
-    assert by_reward(two) == ["format 1.000", "org/math 0.500", "org/math unjudged 25%"]
+    two = {"rewards/org/math/mean": 0.5, "rewards/org/math/unjudged": 3.0, "rewards/format/mean": 1.0}
+    assert by_reward(two) == ["format 1.000", "org/math 0.500", "org/math unjudged 3"]
 
 
 def test_an_evaluation_in_one_line():
