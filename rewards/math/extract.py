@@ -6,8 +6,8 @@ The reasoning is no answer: what stands before the last `</think>` is not looked
 `<think>` and never closes it has no answer. In what is left, the first of these that occurs gives the answer:
 
 1. `<answer>…</answer>`, the last one; what it holds is searched again by rules 2 to 4, and prose as in rule 4;
-2. `\boxed{…}`, the last balanced one that holds something (`\fbox` too); neighbouring boxes joined by nothing but commas, "and" or "or"
-   are one answer of several parts;
+2. `\boxed{…}`, the last balanced one that holds something (`\fbox` too); neighbouring boxes joined by nothing but
+   commas, "and" or "or" are one answer of several parts;
 3. `#### …`, the last one, to the end of its line;
 4. a phrase: "the answer is …", "final answer: …", "A: …", "答案是…", the last one, to the end of its sentence;
 5. without an anchor: the whole text where it is nothing but a formula, else the last formula or number in it.

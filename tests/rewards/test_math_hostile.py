@@ -1,5 +1,5 @@
-r"""Model text is hostile: towers of powers, monsters of every kind, and text that no parser expects. Each must be judged
-wrong (or run into its own deadline), quickly, with the next answer judged right."""
+r"""Model text is hostile: towers of powers, monsters of every kind, and text that no parser expects. Each must be
+judged wrong (or run into its own deadline), quickly, with the next answer judged right."""
 
 from collections.abc import Iterator
 from pathlib import Path

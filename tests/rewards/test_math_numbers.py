@@ -32,7 +32,9 @@ def test_read(text: str, value: Fraction) -> None:
     assert number is not None and number.value == value
 
 
-@pytest.mark.parametrize("text", ["", "x", "1/0", r"\frac{1}{0}", "1,2,3", "12:30", "1e9999", "7" * 401, "--1", "1.2.3"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1/0", r"\frac{1}{0}", "1,2,3", "12:30", "1e9999", "7" * 401, "--1", "1.2.3"]
+)
 def test_not_numbers(text: str) -> None:
     assert read_number(text) is None
 
@@ -63,5 +65,7 @@ def test_same(one: str, other: str, same: bool) -> None:
 @given(st.integers(-(10**12), 10**12), st.integers(0, 8))
 def test_every_decimal_reads_back_exactly(digits: int, places: int) -> None:
     value = Fraction(digits, 10**places)
-    number = read_number(f"{'-' if digits < 0 else ''}{abs(digits) // 10**places}.{abs(digits) % 10**places:0{places or 1}d}")
+    number = read_number(
+        f"{'-' if digits < 0 else ''}{abs(digits) // 10**places}.{abs(digits) % 10**places:0{places or 1}d}"
+    )
     assert number is not None and number.value == value
