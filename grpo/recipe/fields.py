@@ -185,6 +185,12 @@ class Mismatch(Strict):
     cap: float = Field(default=2.0, gt=0)
     floor: float = Field(default=0.0, ge=0)
 
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> "Mismatch":
+        if self.floor >= self.cap:
+            raise ValueError(f"floor ({self.floor}) must be below cap ({self.cap})")
+        return self
+
 
 class Checkpoints(Strict):
     """save_every: steps (for `sft`: updates) between checkpoints. keep_last counts whole checkpoints; keep_best keeps

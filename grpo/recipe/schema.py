@@ -82,9 +82,12 @@ class RLSettings(Optimizer, Sampling):
 
     loss_type: `grpo` (mean over each completion's tokens, then over completions), `dr_grpo`, `dapo` (mean over all
         tokens of the update; `bnpo` is the same under global denominators), `cispo`, `reinforce`.
-    epsilon / epsilon_high: clip of the importance ratio, low and high (null: same as low). delta: two-sided bound.
+    epsilon / epsilon_high: clip of the importance ratio, at 1 - epsilon and 1 + epsilon_high (null: same as low). With
+        `cispo`, as in TRL, epsilon_high is the largest ratio itself (null: 5.0). delta: bound on the ratio where the
+        advantage is negative; beyond 1 + epsilon_high.
     beta: weight of the KL to the reference; kl_estimator `k3`, or `k3_unbiased` (k3 times the importance ratio).
     scale_rewards: divide centred rewards by the std of the `group`, the `batch`, or `none`.
+    multi_objective_aggregation: `sum_then_normalize`, or `normalize_then_sum` (GDPO), which fixes baseline and scale.
     """
 
     num_generations: Annotated[int, Field(ge=2)] = 8
@@ -125,6 +128,25 @@ class RLSettings(Optimizer, Sampling):
                 "top_p, top_k and min_p renormalise the engine's log-probs over the kept tokens, while the trainer's "
                 "cover the whole vocabulary: the mismatch correction would be biased. Set mismatch.mode: off, or "
                 "sample from the whole vocabulary (top_p: 1, top_k: 0, min_p: 0)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _loss_has_a_meaning(self) -> "RLSettings":
+        if self.loss_type == "cispo":
+            if self.epsilon_high is not None and self.epsilon_high < 1:
+                raise ValueError(
+                    "cispo: epsilon_high is the largest importance ratio itself, not a distance from 1: "
+                    f"{self.epsilon_high} would shrink every gradient, use a value such as 5.0"
+                )
+        elif self.delta is not None and self.delta <= 1 + (self.epsilon_high or self.epsilon):
+            raise ValueError(f"delta ({self.delta}) must exceed 1 + epsilon_high, else it does the clip's work")
+        if self.multi_objective_aggregation == "normalize_then_sum" and (
+            self.baseline != "mean" or self.scale_rewards != "group"
+        ):
+            raise ValueError(
+                "normalize_then_sum centres and scales each reward within its group and their sum over the batch: "
+                "leave baseline at mean and scale_rewards at group"
             )
         return self
 
