@@ -14,12 +14,11 @@ CISPO_CAP = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LossSettings:
-    """The recipe's names and meanings (grpo/recipe/schema.py).
+    """The recipe's names and meanings (grpo/recipe/schema.py, which also refuses combinations without a meaning).
 
-    epsilon_high: the ratio is clipped at 1 + epsilon_high (null: epsilon). With `cispo` it is, as in TRL, the largest
-        ratio itself, at least 1 (null: 5.0): CISPO has no trust region that a distance from 1 would describe.
-    delta: bound on the ratio where the advantage is negative (INTELLECT-2, arXiv 2505.07291 §3.4); must exceed
-        1 + epsilon_high to have a meaning.
+    epsilon_high: the ratio is clipped at 1 + epsilon_high (None: epsilon). With `cispo` it is, as in TRL, the largest
+        ratio itself (None: 5.0): CISPO has no trust region that a distance from 1 would describe.
+    delta: bound on the ratio where the advantage is negative (INTELLECT-2, arXiv 2505.07291 §3.4).
     """
 
     loss_type: LossType = "dapo"
@@ -33,18 +32,6 @@ class LossSettings:
     mismatch_level: Level = "token"
     mismatch_cap: float = 2.0
     mismatch_floor: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.loss_type == "cispo":
-            if self.upper < 1.0:
-                raise ValueError(
-                    f"cispo: epsilon_high is the largest importance ratio itself, not a distance from 1: "
-                    f"{self.epsilon_high} would shrink every gradient, use a value such as {CISPO_CAP}"
-                )
-        elif self.delta is not None and self.delta <= self.upper:
-            raise ValueError(f"delta ({self.delta}) must exceed 1 + epsilon_high ({self.upper})")
-        if self.mismatch_floor >= self.mismatch_cap:
-            raise ValueError(f"mismatch floor ({self.mismatch_floor}) must be below its cap ({self.mismatch_cap})")
 
     @property
     def lower(self) -> float:

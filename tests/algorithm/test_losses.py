@@ -25,6 +25,7 @@ from grpo.algorithm.losses import (
     policy_loss,
 )
 from grpo.algorithm.settings import CISPO_CAP
+from grpo.recipe.schema import RLSettings
 from grpo.records import Sample
 
 LOGPROBS = [[-1.0, -2.0], [-0.5]]
@@ -155,6 +156,15 @@ def test_clip_figures_by_hand(batch_of: Callable) -> None:
     assert metrics["clip_ratio/region_mean"].tolist() == [2.0, 3.0]
 
 
+def test_a_ratio_outside_the_clip_that_keeps_its_gradient_is_not_clipped(batch_of: Callable) -> None:
+    """High with a negative advantage, low with a positive one: min takes the unclipped side."""
+    batch, leaf = batch_of(LOGPROBS, OLD, [-1.0, 2.0])
+    value, metrics = policy_loss(batch, COUNTS, LossSettings(mismatch_mode="off"))
+    value.backward()
+    assert leaf.grad.tolist() == pytest.approx([1.5 / 3, 1 / 3, -1.0 / 3])
+    assert metrics["clip_ratio/region_mean"].tolist() == [0.0, 3.0]
+
+
 def test_nothing_counted_is_a_loss_of_zero(batch_of: Callable) -> None:
     batch, leaf = batch_of([[-1.0]], [[-1.0]], [1.0], counted=[False])
     for loss_type in ("grpo", "dr_grpo", "dapo"):
@@ -188,19 +198,25 @@ def test_mistakes_are_named(batch_of: Callable) -> None:
         policy_loss(half, COUNTS, LossSettings())
 
 
-def test_settings_that_mean_nothing_are_refused() -> None:
-    with pytest.raises(ValueError, match="largest importance ratio itself"):
-        LossSettings(loss_type="cispo", epsilon_high=0.28)
-    with pytest.raises(ValueError, match=r"delta \(1.1\) must exceed"):
-        LossSettings(delta=1.1)
-    with pytest.raises(ValueError, match="must be below its cap"):
-        LossSettings(mismatch_floor=2.0)
-    assert LossSettings(loss_type="cispo").upper == CISPO_CAP
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss_type": "cispo", "epsilon_high": 0.28}, "largest importance ratio itself"),
+        ({"delta": 1.1}, r"delta \(1.1\) must exceed"),
+        ({"mismatch": {"floor": 2.0}}, r"floor \(2.0\) must be below cap"),
+        ({"multi_objective_aggregation": "normalize_then_sum", "baseline": "leave_one_out"}, "leave baseline at mean"),
+    ],
+)
+def test_recipes_that_mean_nothing_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RLSettings(**options)
+
+
+def test_cispo_without_a_cap() -> None:
+    assert LossSettings.from_recipe(RLSettings(loss_type="cispo", delta=None)).upper == CISPO_CAP == 5.0
 
 
 def test_settings_from_a_recipe() -> None:
-    from grpo.recipe.schema import RLSettings
-
     recipe = RLSettings(
         loss_type="grpo",
         importance_sampling_level="sequence",

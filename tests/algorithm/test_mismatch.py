@@ -39,6 +39,14 @@ def test_weights(
     assert metrics["sampling/clipped"].tolist() == clipped
 
 
+def test_the_weight_compares_the_old_policy_with_the_engine(batch_of: Callable) -> None:
+    """Not the policy being trained, which later updates of a round have moved."""
+    batch, _ = batch_of([[-0.1, -9.0], [-5.0]], OLD, [1.0, 1.0], sampling=SAMPLING)
+    values, _ = mismatch_weights(batch, _settings("truncate", cap=9.0))
+    assert values.tolist() == pytest.approx(WEIGHTS)
+    assert not values.requires_grad
+
+
 def test_off_still_reports(batch_of: Callable) -> None:
     batch, _ = batch_of(OLD, OLD, [1.0, 1.0], sampling=SAMPLING)
     values, metrics = mismatch_weights(batch, _settings("off"))
