@@ -8,9 +8,23 @@
 deadlines; `rewards.load.load_reward` finds a reward by name, import path or file.
 """
 
-from rewards.format import FormatReward
-from rewards.math import MathReward
-from rewards.protocol import RowReward
-from rewards.verdict import UNJUDGED, Verdict, scored
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rewards.format import FormatReward
+    from rewards.math import MathReward
+    from rewards.protocol import RowReward
+    from rewards.verdict import UNJUDGED, Verdict, scored
 
 __all__ = ["UNJUDGED", "FormatReward", "MathReward", "RowReward", "Verdict", "scored"]
+
+_HOMES = {"FormatReward": "format", "MathReward": "math", "RowReward": "protocol"}
+
+
+def __getattr__(name: str) -> Any:
+    """Each name on first use, so that importing the package costs nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module 'rewards' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"rewards.{_HOMES.get(name, 'verdict')}"), name)
