@@ -6,6 +6,10 @@ that `import grpo` costs milliseconds: torch, transformers and vLLM load when a 
 
 from typing import TYPE_CHECKING
 
+from grpo import own_rewards
+
+own_rewards.pin()
+
 if TYPE_CHECKING:
     from grpo.trainer import GRPOConfig, GRPOTrainer
 
