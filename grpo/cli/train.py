@@ -1,73 +1,116 @@
-"""`grpo-train RECIPE [key=value …]`: run a recipe, or go on where it was stopped."""
+"""`grpo-train RECIPE [key=value …]`: print the plan, check everything that can be checked, then run.
+
+Nothing heavy is imported before the plan is on the screen. Exit codes: 0 done, 2 a mistake to mend (the recipe, a file,
+a package), 3 a guard stopped the run, 130 interrupted.
+"""
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
 from grpo import __version__
 from grpo.errors import GuardError, UserError
+from grpo.recipe.estimate import format_estimates
 from grpo.recipe.load import LoadedRecipe, load_recipe
-from grpo.recipe.plan_text import format_plan
+from grpo.recipe.plan_text import format_plan, plan_additions
+from grpo.recipe.shipped import shipped_recipes
 
-USER_ERROR, GUARD_ERROR = 2, 3
+EXIT_MISTAKE, EXIT_GUARD, EXIT_INTERRUPTED = 2, 3, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0: done. 2: something to mend in the recipe or its surroundings. 3: a guard stopped the run."""
-    arguments = parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("grpo").setLevel(logging.INFO)
+    """The command. Returns its exit code."""
+    arguments = _parser().parse_intermixed_args(argv)
+    _log_to_stderr()
     try:
-        loaded = load_recipe(arguments.recipe, arguments.overrides)
-        print(format_plan(loaded.recipe), flush=True)
+        loaded = load_recipe(arguments.recipe, arguments.override)
         if arguments.dry_run:
-            return dry_run(loaded)
-        return train(loaded)
+            dry_run(loaded)
+        else:
+            train(loaded)
     except UserError as error:
         print(f"grpo-train: {error}", file=sys.stderr)
-        return USER_ERROR
+        return EXIT_MISTAKE
     except GuardError as error:
         print(f"grpo-train: stopped by a guard: {error}", file=sys.stderr)
-        return GUARD_ERROR
-
-
-def parser() -> argparse.ArgumentParser:
-    words = argparse.ArgumentParser(
-        prog="grpo-train",
-        description="Post-train a language model as a recipe says. The same command again resumes, or says it is done.",
-    )
-    words.add_argument("recipe", help="a recipe file, or the name of a shipped one (`quickstart`)")
-    words.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="override a key, e.g. stages.zero.learning_rate=1e-6"
-    )
-    words.add_argument("--dry-run", action="store_true", help="print the plan, check data and references, train nothing")
-    words.add_argument("--version", action="version", version=f"grpo {__version__}")
-    return words
-
-
-def dry_run(loaded: LoadedRecipe) -> int:
-    """The resolved recipe, then a pass through the data."""
-    print(f"\n{loaded.resolved_yaml()}", flush=True)
-    from grpo.pipeline.preflight import preflight
-
-    for line in preflight(loaded):
-        print(line, flush=True)
+        return EXIT_GUARD
+    except KeyboardInterrupt:
+        print("grpo-train: interrupted; the same command goes on from the newest checkpoint", file=sys.stderr)
+        return EXIT_INTERRUPTED
     return 0
 
 
-def train(loaded: LoadedRecipe) -> int:
-    from grpo.pipeline.preflight import preflight
+def dry_run(loaded: LoadedRecipe) -> None:
+    """Resolved recipe and plan at once, then a pass through the data, then estimates. Writes and trains nothing."""
+    print(f"# {loaded.path}, resolved")
+    print(loaded.resolved_yaml())
+    print(format_plan(loaded.recipe), flush=True)
+    _check(loaded)
+    print("\nThe recipe is fine. Nothing was trained (--dry-run).")
+
+
+def train(loaded: LoadedRecipe) -> None:
+    """Plan, checks, and every stage that is not done yet."""
+    if _is_main_process():
+        print(format_plan(loaded.recipe), flush=True)
+        _check(loaded)
+        print(flush=True)
     from grpo.pipeline.run import run_recipe
 
-    for line in preflight(loaded):
-        logging.getLogger("grpo").debug(line)
     results = run_recipe(loaded)
+    if not _is_main_process():
+        return
     for name, result in results.items():
         for line in result.lines:
             print(line)
-        print(f"stage {name}: policy in {result.policy_path}")
-    return 0
+        print(f"{name}: policy in {result.policy_path}")
+
+
+def _check(loaded: LoadedRecipe) -> None:
+    from grpo.pipeline.preflight import preflight
+
+    print("\nchecking data, rewards and lengths (no model is loaded) …", flush=True)
+    report = preflight(loaded, progress=True)
+    for line in report.lines:
+        print(f"  {line}")
+    if report.sizes:
+        print(f"\nwith the data's sizes:\n{plan_additions(loaded.recipe, report.sizes)}")
+    print(f"\n{format_estimates(loaded.recipe, loaded.base, report.sizes)}", flush=True)
+
+
+def _is_main_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("grpo")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO if _is_main_process() else logging.WARNING)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="grpo-train",
+        description="Run a recipe: from a model, data and rewards to a trained policy. A run that was stopped goes on "
+        "when it is started again with the same recipe.",
+        epilog=f"Shipped recipes: {', '.join(shipped_recipes())}.",
+    )
+    parser.add_argument("recipe", metavar="RECIPE", help="a YAML file, or the name of a shipped recipe")
+    parser.add_argument(
+        "override",
+        metavar="key=value",
+        nargs="*",
+        help="change a key of the recipe, such as stages.zero.learning_rate=1e-6 or run_dir=out/a; the value is YAML",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print plan and resolved recipe, check the data, train nothing"
+    )
+    parser.add_argument("--version", action="version", version=f"grpo {__version__}")
+    return parser
 
 
 if __name__ == "__main__":

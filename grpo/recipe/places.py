@@ -2,8 +2,8 @@
 
 `${NAME}` and `${NAME:-default}` are replaced in every text; `$${` stands for a literal `${`. A leading `~/` is the home
 folder. A relative path in `data.source`, `data.template`, a reward's `use` and `model.path` is relative to the file
-that says it, or to the working directory where the command line says it; `run_dir` is always relative to the working
-directory, so that a shipped recipe writes nothing into the installation.
+that says it; to the working directory where the command line or a variable at its beginning says it, as in a shell.
+`run_dir` is always relative to the working directory, so that a shipped recipe writes nothing into the installation.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from grpo.errors import UserError
-from grpo.recipe.tree import Tree, dotted
+from grpo.recipe.tree import Place, Tree, dotted
 from grpo.recipe.yaml_text import KeyPath
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{([^}]*)\}?")
@@ -24,13 +24,19 @@ _PYTHON_FILE = re.compile(r"\.py:[A-Za-z_]\w*$")
 def fill_variables(tree: Tree, environment: Mapping[str, str]) -> Tree:
     """Replaces environment variables and `~/`. Raises UserError for a variable that is not set and has no default."""
 
+    places = dict(tree.places)
+
     def fill(path: KeyPath, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         filled = _VARIABLE.sub(lambda match: _variable(match, environment, tree, path), value)
+        first, place = _VARIABLE.match(value), tree.place(path)
+        if first and place and environment.get(first.group(1) or ""):
+            places[path] = Place(place.label, Path.cwd())
         return os.path.expanduser(filled) if filled == "~" or filled.startswith("~/") else filled
 
-    return Tree(_map_leaves(tree.value, (), fill), tree.places)
+    value = _map_leaves(tree.value, (), fill)
+    return Tree(value, places)
 
 
 def _variable(match: re.Match[str], environment: Mapping[str, str], tree: Tree, path: KeyPath) -> str:

@@ -23,6 +23,13 @@ def format_plan(recipe: Recipe, sizes: Mapping[str, DataSizes] | None = None) ->
     return "\n".join(lines)
 
 
+def plan_additions(recipe: Recipe, sizes: Mapping[str, DataSizes]) -> str:
+    """What the plan says once the data has been read and did not say before, by stage."""
+    known_before = format_plan(recipe).splitlines()
+    page = format_plan(recipe, sizes).splitlines()
+    return "\n".join(line for line in page if line.startswith("stage ") or (line and line not in known_before))
+
+
 def describe_model(model: Model) -> str:
     if model.tiny is None:
         return f"{model.path} ({model.dtype})"
