@@ -4,7 +4,8 @@
         pool.submit(("p1", 0), "math", "so \\boxed{4}", {"solution": "4"})
         pool.collect()                                  # {(("p1", 0), "math"): Verdict("scored", 1.0, …)}
 
-A thread of the pool feeds one task at a time to each worker, so a task that must be ended takes no other with it.
+A thread of the pool feeds the workers. A worker judges one task at a time; one that must be ended takes no other with
+it: what waited behind it goes to the next.
 Results do not depend on the number of workers or on timing: deadlines are CPU seconds of the worker, kept by the
 kernel; the wall clock is a backstop for rewards that wait without computing, and a verdict says where it was used.
 A worker that dies of anything but a deadline gets its task tried once more by another; then the verdict is `error`.
@@ -18,50 +19,27 @@ import threading
 import time
 from collections import deque
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
 from multiprocessing.connection import Pipe, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rewards.batch import BatchResult
+from rewards.tasks import RewardSpec, Task
 from rewards.verdict import Verdict
 from rewards.worker_process import WorkerProcess, cause
 
-WALL_GRACE = 10.0  # seconds that the wall-clock backstop allows beyond six times the CPU seconds
+__all__ = ["Pool", "RewardSpec"]
+
 START_SECONDS = 120.0  # for a worker's imports, wall clock
 MAX_FAILED_STARTS = 3
+AHEAD, SMALL = 4, 16_384  # tasks at a worker, bytes of one that may wait there
 
 
-@dataclass(frozen=True, slots=True)
-class RewardSpec:
-    """A reward as a worker loads it (see `rewards.load`). seconds: deadline of one judgement in CPU seconds.
-    pickled: a ready-made reward instead of one to be loaded."""
-
-    use: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-    base: Path = Path(".")
-    seconds: float = 5.0
-    pickled: bytes | None = None
-
-
-@dataclass(slots=True)
-class _Task:
-    key: Hashable
-    label: str
-    message: bytes
-    rows: int | None  # of a batch; None for one completion
-    seconds: float
-    tries: int = 0
-
-    @property
-    def wall(self) -> float:
-        """Wall-clock backstop: generous, because a busy machine gives a worker a small share of a core."""
-        return 6 * self.seconds + WALL_GRACE
-
-    def failed(self, status: str, detail: str, seconds: float = 0.0) -> Verdict | BatchResult:
-        verdict = Verdict(status, detail=detail, seconds=seconds)  # type: ignore[arg-type]
-        return verdict if self.rows is None else BatchResult([verdict] * self.rows)
+def _has_room(worker: WorkerProcess, task: Task) -> bool:
+    """A worker may have a few small tasks waiting behind the one it is busy with, which saves it a round trip each.
+    Small: all of them fit in the socket, so that the pool never waits for a worker that is busy."""
+    return not worker.tasks or (len(worker.tasks) < AHEAD and len(task.message) < SMALL)
 
 
 class Pool:
@@ -82,13 +60,14 @@ class Pool:
         self._settings = {"rewards": specs, "path": path, "memory": memory}
         self._size = workers
         self._workers: list[WorkerProcess] = []
-        self._queue: deque[_Task] = deque()
+        self._queue: deque[Task] = deque()
         self._open = 0
         self._results: dict[tuple[Hashable, str], Verdict | BatchResult] = {}
         self._changed = threading.Condition()
         self._failure: BaseException | None = None
         self._failed_starts = 0
         self._closing = False
+        self._asleep = False
         self._thread: threading.Thread | None = None
         self._wake_reader, self._wake_writer = Pipe(duplex=False)
 
@@ -123,9 +102,11 @@ class Pool:
         message = pickle.dumps((kind, label, seconds, payload))
         self.start()
         with self._changed:
-            self._queue.append(_Task(key, label, message, rows, seconds))
+            self._queue.append(Task(key, label, message, rows, seconds))
             self._open += 1
-        self._wake_writer.send_bytes(b"")
+            wake, self._asleep = self._asleep, False
+        if wake:
+            self._wake_writer.send_bytes(b"")
 
     def collect(self) -> dict[tuple[Hashable, str], Verdict | BatchResult]:
         """Wait for everything submitted so far; hand its results over, once. Raises RuntimeError where workers cannot
@@ -169,19 +150,23 @@ class Pool:
             self._workers.append(WorkerProcess(self._settings))
 
     def _feed(self) -> None:
-        for worker in self._workers:
-            if worker.ready and worker.task is None:
-                with self._changed:
-                    task = self._queue.popleft() if self._queue else None
-                if task is None:
+        """Send tasks to whoever has room, fewest first: so nobody waits for a second task while another has none."""
+        while True:
+            worker = min((w for w in self._workers if w.ready), key=lambda w: len(w.tasks), default=None)
+            with self._changed:
+                if worker is None or not self._queue or not _has_room(worker, self._queue[0]):
+                    self._asleep = True
                     return
-                worker.task = task
-                worker.send(task.message)  # where it is gone, its closed socket tells next
+                task = self._queue.popleft()
+            if not worker.tasks:
+                worker.since = time.monotonic()
+            worker.tasks.append(task)
+            worker.send(task.message)  # where it is gone, its closed socket tells next
 
     def _wait(self) -> None:
         """Sleep until a worker answers or dies, a task arrives, or a backstop is due; then act on it."""
         now = time.monotonic()
-        due = [w.since + self._patience(w) for w in self._workers if w.task is not None or not w.ready]
+        due = [w.since + self._patience(w) for w in self._workers if w.tasks or not w.ready]
         timeout = max(0.0, min(due) - now) if due else None
         by_connection = {worker.connection: worker for worker in self._workers}
         for source in wait([*by_connection, self._wake_reader], timeout):
@@ -191,13 +176,13 @@ class Pool:
             else:
                 self._hear(by_connection[source])  # type: ignore[index]
         now = time.monotonic()
-        for worker in [w for w in self._workers if w.task is not None or not w.ready]:
+        for worker in [w for w in self._workers if w.tasks or not w.ready]:
             if now - worker.since > self._patience(worker):
                 self._overdue(worker)
 
     @staticmethod
     def _patience(worker: WorkerProcess) -> float:
-        return worker.task.wall if worker.task is not None else START_SECONDS
+        return worker.tasks[0].wall if worker.tasks else START_SECONDS
 
     def _hear(self, worker: WorkerProcess) -> None:
         answer = worker.receive()
@@ -207,13 +192,12 @@ class Pool:
             worker.ready = True
             self._failed_starts = 0
         else:
-            task, worker.task = worker.task, None
-            self._file(task, pickle.loads(answer))
+            worker.since = time.monotonic()
+            self._file(worker.tasks.popleft(), pickle.loads(answer))
 
     def _bury(self, worker: WorkerProcess, status: int) -> None:
         """A worker ended by itself, by its deadline, or by somebody."""
-        self._workers.remove(worker)
-        task = worker.task
+        task = self._give_up(worker)
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= MAX_FAILED_STARTS:
@@ -229,15 +213,23 @@ class Pool:
 
     def _overdue(self, worker: WorkerProcess) -> None:
         status = worker.kill()
-        task = worker.task
-        if task is None:
+        if not worker.ready:
             self._bury(worker, status)
-        else:
-            self._workers.remove(worker)
+            return
+        task = self._give_up(worker)
+        if task is not None:
             waited = f"{task.wall:g} seconds of wall clock without an answer and without using up its CPU seconds"
             self._file(task, task.failed("timeout", f"wall-clock backstop: {waited}"))
 
-    def _file(self, task: _Task, result: Verdict | BatchResult) -> None:
+    def _give_up(self, worker: WorkerProcess) -> Task | None:
+        """Take a worker off the list. What it was busy with; what it had only been sent goes back into the queue."""
+        self._workers.remove(worker)
+        task = worker.tasks.popleft() if worker.tasks else None
+        with self._changed:
+            self._queue.extendleft(reversed(worker.tasks))
+        return task
+
+    def _file(self, task: Task, result: Verdict | BatchResult) -> None:
         with self._changed:
             self._results[(task.key, task.label)] = result
             self._open -= 1

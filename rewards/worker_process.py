@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ _ENVIRONMENT = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THR
 
 
 class WorkerProcess:
-    """One worker. `task` is what it is busy with; `since` when (monotonic seconds) it was started or got the task."""
+    """One worker. `tasks` are what it was sent and has not answered, the first being what it is busy with; `since` is
+    when (monotonic seconds) it was started or began with that one."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         ours, theirs = socket.socketpair()
@@ -37,14 +39,13 @@ class WorkerProcess:
                 env={**os.environ, **_ENVIRONMENT},
             )
         self.connection = Connection(ours.detach())
-        self.task: Any = None
+        self.tasks: deque[Any] = deque()
         self.ready = False
         self.since = time.monotonic()
         self.send(pickle.dumps(settings))
 
     def send(self, message: bytes) -> bool:
         """False where the worker is gone."""
-        self.since = time.monotonic()
         try:
             self.connection.send_bytes(message)
         except (BrokenPipeError, ConnectionResetError):

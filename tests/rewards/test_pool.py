@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import rewards.pool
+import rewards.tasks
 from rewards.batch import BatchResult
 from rewards.pool import Pool, RewardSpec
 from rewards.verdict import Verdict
@@ -61,7 +61,7 @@ def test_the_deadline_is_cpu_seconds_and_the_others_go_on(pool: Pool, completion
 
 
 def test_sleeping_is_ended_by_the_wall_clock_and_says_so(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rewards.pool, "WALL_GRACE", 0.5)
+    monkeypatch.setattr(rewards.tasks, "WALL_GRACE", 0.5)
     result = verdict(pool, "sleep")
     assert result.status == "timeout" and result.detail.startswith("wall-clock backstop")
 
