@@ -1,7 +1,7 @@
 """The figures that tell whether a run learns, as text: one line a step under a heading.
 
         step  reward  spread  no signal  length  truncated       kl  entropy  mismatch  tok/s  seconds
-      12/100   0.531   0.412        12%   145.2         3%   0.0011    1.234   0.00412    812  sample 3.1  update 4.0
+      12/100   0.531   0.412        12%   145.2         3%   0.0011    1.234   4.1e-03    812  sample 3.1  update 4.0
 
 `no signal` is the share of groups whose completions all got the same reward; `mismatch` the mean |difference| in nats
 of the engine's and the trainer's log-probs on the sampled tokens.
@@ -18,7 +18,7 @@ COLUMNS = (
     ("truncated", 10, "completions/clipped_ratio", ".0%"),
     ("kl", 8, "kl", ".4f"),
     ("entropy", 8, "entropy", ".3f"),
-    ("mismatch", 9, "sampling/logp_difference", ".5f"),
+    ("mismatch", 9, "sampling/logp_difference", ".1e"),
 )
 ABSENT = "-"
 # Phases that produce and use completions; a step's rate should not depend on when the last checkpoint was written.
