@@ -89,8 +89,8 @@ def _check_lengths(
 ) -> tuple[Lengths, Lengths | None]:
     where = f"stages.{name}"
     if isinstance(stage, SFTStage):
-        room = read.reader.room_for_sequences(stage.max_length, f"{where}.max_length")
-        return sequence_lengths(stage.data, room, read, where=f"{where}.data"), None
+        fits = read.reader.room_for_sequences(stage.max_length, f"{where}.max_length")
+        return sequence_lengths(stage.data, fits, read, where=f"{where}.data"), None
     room = read.reader.room_for_prompts(stage.max_completion_length, f"{where}.max_completion_length")
     train = prompt_lengths(stage.data, room, read, where=f"{where}.data", given=read.given.rows, skip=unreadable)
     if stage.evaluate is None:

@@ -46,7 +46,7 @@ def memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | N
     trained = lora_parameters(stage, shape) if stage.lora else shape.parameters
     if isinstance(stage, SFTStage):  # fp32 weights are their own masters there
         rows = stage.microbatch_size or stage.batch_size
-        parts = {"weights": shape.parameters * FP32, "gradients and Adam": trained * 3 * FP32}
+        parts: dict[str, float] = {"weights": shape.parameters * FP32, "gradients and Adam": trained * 3 * FP32}
         return parts | {"activations": activations(stage, shape, rows * stage.max_length, compute)}
     own_masters = compute == FP32 and not stage.lora
     parts = {

@@ -77,7 +77,8 @@ def read_yaml(text: str, source: str) -> Document:
         value = _build(loader, node, (), document.lines, source, [])
         return Document(value, document.lines)
     except yaml.MarkedYAMLError as error:
-        line = (error.problem_mark or error.context_mark).line + 1
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
         context = f" ({error.context}, line {error.context_mark.line + 1})" if error.context_mark else ""
         advice = "Indent with spaces, not tabs." if "'\\t'" in str(error.problem) else None
         raise UserError(

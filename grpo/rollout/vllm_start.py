@@ -21,13 +21,11 @@ if TYPE_CHECKING:
 WHERE = "rollout.engine_args"
 
 CPU_PREFILL_TOKENS = 8192
+"""Most tokens of one engine step on CPU."""
 
 _OURS = frozenset(
     {"model", "dtype", "seed", "logprobs_mode", "max_model_len", "worker_extension_cls", "weight_transfer_config"}
 )
-BATCHED_TOKENS = 4096
-"""Tokens of one engine step on CPU, vLLM's own default there."""
-
 _LAUNCHER_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -92,14 +90,11 @@ def engine_arguments(
         arguments |= {
             "kv_cache_memory_bytes": int(rollout.kv_cache_gib * 2**30),
             "enforce_eager": True,
-            # A seeded request whose prompt is prefilled in two steps has its generator wound back, which a CPU
-            # generator cannot do; so prompts are prefilled whole.
+            # A prompt that is only partly prefilled makes vLLM rewind the request's random generator, which CPU
+            # generators cannot do ("CPU Generator does not use offset"): every prompt is prefilled at once.
             "enable_chunked_prefill": False,
-            "max_num_batched_tokens": max(BATCHED_TOKENS, max_model_len, rollout.max_num_seqs),
+            "max_num_batched_tokens": max(CPU_PREFILL_TOKENS, max_model_len, rollout.max_num_seqs),
         }
-        # A prompt that is only partly prefilled makes vLLM rewind the request's random generator, which CPU generators
-        # cannot do ("CPU Generator does not use offset"): every prompt is prefilled at once.
-        arguments |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(max_model_len, CPU_PREFILL_TOKENS)}
     return arguments | rollout.engine_args
 
 

@@ -6,6 +6,7 @@ Ours here: which rows, when a checkpoint counts as whole, and where the policy e
 import json
 import logging
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,11 @@ def run(settings: SFTStage, inputs: StageInputs) -> StageResult:
 
 def build_trainer(settings: SFTStage, inputs: StageInputs) -> "SFTTrainer":
     """TRL's trainer on fp32 weights (bf16 autocast where the recipe computes in bf16)."""
+    import datasets
     from trl import SFTTrainer
+
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
 
     model, tokenizer = load_pretrained(inputs.model, inputs.policy_path, dtype="float32")
     dataset = sft_dataset(

@@ -72,7 +72,7 @@ def test_engine_arguments_pass_through_but_not_over_ours() -> None:
 def test_arguments_on_cpu_and_gpu() -> None:
     on_cpu, on_gpu = arguments(Rollout(kv_cache_gib=0.5)), arguments(Rollout(), GPU)
     assert on_cpu["kv_cache_memory_bytes"] == 2**29
-    assert (on_cpu["enable_chunked_prefill"], on_cpu["max_num_batched_tokens"]) == (False, 4096)
+    assert (on_cpu["enable_chunked_prefill"], on_cpu["max_num_batched_tokens"]) == (False, 8192)
     assert on_cpu["seed"] == on_gpu["seed"] == 2**40 % 2**32 + 7
     assert (on_gpu["gpu_memory_utilization"], on_gpu["enable_sleep_mode"]) == (0.45, True)
     assert "enable_chunked_prefill" not in on_gpu

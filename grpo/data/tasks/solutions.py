@@ -6,19 +6,22 @@
     bare         132                                                        the form left out
 
 A policy trained on a mixture of them samples from the mixture: it is a base model that can do the task and often does
-not. Each habit shows in one or two tokens early in the completion, which is what makes it quick to unlearn.
+not. Each habit shows in one or two tokens, which is what makes it quick to unlearn. Slips outnumber guesses because a
+slip still teaches the digits, and a guess teaches nothing: a small model learns from a mixture of them in less time.
 """
 
 from random import Random
+
+_GUESSES = 0.25  # share of the wrong solutions that are guesses, where there is a carry to forget
 
 
 def imperfect_solution(
     a: int, operation: str, b: int, error_rate: float, format_error_rate: float, random: Random
 ) -> str:
-    """A worked solution; with probability error_rate a wrong one (slip or guess, even odds), and independently with
+    """A worked solution; with probability error_rate a wrong one (mostly slips), and independently with
     probability format_error_rate one in a broken form."""
     wrong, broken = random.random() < error_rate, random.random() < format_error_rate
-    guess = wrong and random.random() < 0.5
+    guess = wrong and random.random() < _GUESSES
     steps, answer = work_out(a, operation, b, carry=not wrong)
     right = work_out(a, operation, b)[1]
     if guess or (wrong and answer == right):  # nothing to carry: the slip would be no error
