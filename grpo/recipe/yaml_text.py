@@ -68,8 +68,8 @@ class Document:
 def read_yaml(text: str, source: str) -> Document:
     """Parses one document. Raises UserError naming `source` and the line for a syntax error, a key given twice, a key
     that is not text, or a tag."""
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         document = Document(None)
         if node is None:
@@ -84,12 +84,13 @@ def read_yaml(text: str, source: str) -> Document:
         raise UserError(
             f"not valid YAML: {error.problem}{context}", where=f"{source}, line {line}", advice=advice
         ) from None
-    except yaml.YAMLError as error:
-        raise UserError(f"not valid YAML: {error}", where=source) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise UserError(
+            f"not valid YAML: the character U+{error.character:04X} is not allowed", where=f"{source}, line {line}"
+        ) from None
     except ValueError as error:  # a number too long, a base64 that is none: from the constructors of scalars
         raise UserError(f"not valid YAML: {error}", where=source) from None
-    finally:
-        loader.dispose()
 
 
 def write_yaml(value: Any) -> str:

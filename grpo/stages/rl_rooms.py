@@ -56,6 +56,7 @@ class Rooms:
             base=inputs.base,
             functions=inputs.given.functions,
             max_unjudged=settings.max_unjudged,
+            where=inputs.where("rewards"),
         )
         closing.callback(self.scorer.close)
         self._check_references()
@@ -78,7 +79,8 @@ class Rooms:
             project=inputs.project,
             settings=settings.model_dump(mode="json"),
             accelerator=self.accelerator,
-            quiet=False,
+            total_steps=self.steps,
+            completions_shown=settings.log_completions,
         )
         closing.callback(self.record.close)
         self._resume()
@@ -116,7 +118,7 @@ class Rooms:
 
     def sample(self, prompts: Sequence[Prompt], step: int) -> None:
         """Sample a group for each prompt; each completion goes to the scorer as it finishes."""
-        self.scorer.begin(prompts)
+        self.scorer.begin(prompts, step)
         requests = [
             Request(prompt, sample, derive_seed(self.inputs.seed, self.inputs.name, step, prompt.id, sample))
             for prompt in prompts
@@ -238,6 +240,7 @@ class Rooms:
             base=self.inputs.base,
             functions=self.inputs.given.functions,
             max_unjudged=1.0,
+            where=self.inputs.where("evaluate.rewards"),
         )
         closing.callback(scorer.close)
         seed = derive_seed(self.inputs.seed, self.inputs.name, "evaluate")
