@@ -95,7 +95,7 @@ class GRPOTrainer:
         }
         if self.given.evaluation_rows is not None:
             data = self._data(EVALUATION_ROWS, self.given.evaluation_rows)
-            stage["evaluate"] = Evaluate(**{"data": data, "rewards": rewards} | config.evaluate)
+            stage["evaluate"] = Evaluate.model_validate({"data": data, "rewards": rewards} | config.evaluate)
         return Recipe(
             model=Model(path=model_path, dtype=config.dtype),  # type: ignore[arg-type]
             run_dir=config.run_dir,
@@ -140,7 +140,7 @@ def name_rewards(functions: Sequence[Callable | str], config: GRPOConfig) -> tup
         if isinstance(function, str):
             rewards.append(Reward(use=function, weight=weight, seconds=config.reward_seconds))
             continue
-        label = getattr(function, "name", None) or getattr(function, "__name__", type(function).__name__)
+        label = str(getattr(function, "name", None) or getattr(function, "__name__", type(function).__name__))
         rewards.append(Reward(use=label, name=label, weight=weight, seconds=config.reward_seconds))
         named[label] = function
     return rewards, named

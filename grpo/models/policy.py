@@ -49,6 +49,11 @@ class Policy:
         return bare(self.model).dtype
 
     @property
+    def context_length(self) -> int | None:
+        """Longest sequence the model was made for, in tokens; None where its config does not say."""
+        return getattr(bare(self.model).config.get_text_config(), "max_position_embeddings", None)
+
+    @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 

@@ -67,7 +67,7 @@ class Lora(Strict):
 
     r: PositiveInt = 16
     alpha: float = 32.0
-    dropout: Literal[0.0] = 0.0
+    dropout: float = Field(default=0.0, ge=0, le=0)
     target_modules: str | tuple[str, ...] = "all-linear"
 
 

@@ -43,7 +43,7 @@ def decode(
 
     device = model.device
     uniforms = torch.stack([_uniforms(row.seed, sampling.max_completion_length) for row in rows]).to(device)
-    tokens, mask = _left_padded([row.prompt for row in rows], device)
+    tokens, mask = left_padded([row.prompt for row in rows], device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     cache = DynamicCache(config=model.config)
     active = list(rows)
@@ -90,7 +90,7 @@ def _uniforms(seed: int, count: int) -> Tensor:
     return torch.rand(count, generator=torch.Generator().manual_seed(seed))
 
 
-def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+def left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """Token ids and attention mask [B, longest]; the padding id is never attended to, so 0 serves."""
     longest = max(map(len, prompts))
     tokens = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts], device=device)

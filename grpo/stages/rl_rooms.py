@@ -197,14 +197,14 @@ class Rooms:
 
     def _load_data(self, data, rows, key: str) -> PromptSet:
         """Prompts that leave room for max_completion_length in the model's context."""
-        context = self.policy.model.config.max_position_embeddings
+        context = self.policy.context_length
         prompts = load_prompts(
             data,
             self.policy.tokenizer,
             base=self.inputs.base,
             where=self.inputs.where(key),
             seed=self.inputs.seed,
-            max_prompt_tokens=context - self.settings.max_completion_length,
+            max_prompt_tokens=context - self.settings.max_completion_length if context else None,
             rows=rows,
         )
         if not prompts.prompts:

@@ -1,4 +1,4 @@
-"""Runs `grpo-train` and kills this process with SIGKILL at a named moment: `dying_run.py MOMENT COUNT RECIPE [key=value …]`.
+"""`dying_run.py MOMENT COUNT RECIPE [key=value …]` runs `grpo-train` and kills its own process at a named moment.
 
 The moment's function is wrapped; at its COUNT-th call the process dies in it (before, in the middle, or after the real
 work, as each moment says). MOMENT `none` runs undisturbed.

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -40,8 +39,8 @@ MOMENTS = (
 )
 
 
-def run(run_dir: Path, moment: str = "none", count: int = 0, overrides: Sequence[str] = ()) -> subprocess.Popen:
-    command = [sys.executable, str(DYING_RUN), moment, str(count), "quickstart", f"run_dir={run_dir}", *SMALL, *overrides]
+def run(run_dir: Path, moment: str = "none", count: int = 0) -> subprocess.Popen:
+    command = [sys.executable, str(DYING_RUN), moment, str(count), "quickstart", f"run_dir={run_dir}", *SMALL]
     log = run_dir.with_suffix(".log").open("a")
     return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
