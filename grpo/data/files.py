@@ -104,8 +104,8 @@ def _read_csv(text: str, path: Path, where: str) -> Sequence[Mapping[str, Any]]:
 
 
 def _read_parquet(path: Path, where: str) -> Sequence[Mapping[str, Any]]:
-    import pyarrow
-    import pyarrow.parquet
+    import pyarrow  # type: ignore[import-untyped]
+    import pyarrow.parquet  # type: ignore[import-untyped]
 
     try:
         return pyarrow.parquet.read_table(path).to_pylist()

@@ -1,8 +1,8 @@
 """Rows to prompts: rendered, tokenised, with ids that are the same in every run.
 
-    prompts = load_prompts(data, tokenizer, base=folder, where="stages.zero.data", seed=0, max_prompt_tokens=512)
-    prompts.prompts[0].id            "5f0c8d3a91b2e467"
-    prompts.dropped                  {"too_long": 3}
+prompts = load_prompts(data, tokenizer, base=folder, where="stages.zero.data", seed=0, max_prompt_tokens=512)
+prompts.prompts[0].id            "5f0c8d3a91b2e467"
+prompts.dropped                  {"too_long": 3}
 """
 
 import datetime
@@ -145,5 +145,3 @@ def too_long(what: str, limit: int, place: str, where: str) -> UserError:
         where=f"{where}.too_long",
         advice="Set `too_long: drop` to leave such rows out (counted and shown), or make room.",
     )
-
-

@@ -1,7 +1,7 @@
 """A recipe's rows: source, slice, column mapping.
 
-    rows = load_rows(Data(source="svamp.jsonl", rows="0:700"), base=folder, where="stages.zero.data", seed=0)
-    rows[3], rows.place(3)    →  {"prompt": …, "solution": …, …}, "svamp.jsonl, row 3 (counted from 0)"
+rows = load_rows(Data(source="svamp.jsonl", rows="0:700"), base=folder, where="stages.zero.data", seed=0)
+rows[3], rows.place(3)    →  {"prompt": …, "solution": …, …}, "svamp.jsonl, row 3 (counted from 0)"
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Jinja texts of a recipe, rendered in Jinja's sandbox: no way into Python, no writing, no undefined names.
 
-    render(compile_text("{{ Body }}. {{ Question }}", where=…), row, where=…)
+render(compile_text("{{ Body }}. {{ Question }}", where=…), row, where=…)
 """
 
 from collections.abc import Mapping

@@ -77,9 +77,7 @@ def arithmetic(
         return Problem(max(a, b), operation, min(a, b)) if operation == "-" else Problem(a, operation, b)
 
     rows = []
-    for problem, random in draw_problems(
-        make, lambda p: p.key, task="arithmetic", split=split, seed=seed, count=count
-    ):
+    for problem, random in draw_problems(make, lambda p: p.key, task="arithmetic", split=split, seed=seed, count=count):
         row: dict[str, Any] = {
             "prompt": f"{problem.a}{problem.operation}{problem.b}=",
             "solution": str(problem.result),

@@ -64,6 +64,4 @@ def near_miss(right: int, random: Random) -> int:
 def broken_form(steps: list[str], answer: int, random: Random) -> str:
     """The same solution without its form: no tags at all, no answer tags, or an unclosed thought."""
     thought = ",".join(steps)
-    return random.choice(
-        (f"{answer}", f"<think>{thought}</think>\n{answer}", f"{thought}\n<answer>{answer}</answer>")
-    )
+    return random.choice((f"{answer}", f"<think>{thought}</think>\n{answer}", f"{thought}\n<answer>{answer}</answer>"))
