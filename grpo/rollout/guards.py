@@ -22,9 +22,10 @@ log = logging.getLogger("grpo")
 Weights = Callable[[], Iterator[tuple[str, torch.Tensor]]]
 Score = Callable[[list[list[int]]], list[list[float]]]
 
-TOLERANCE = {torch.float32: 2e-3, torch.bfloat16: 0.15}
-"""Largest mean |difference| in nats that is still noise: several times what the same weights measure (1.4e-5 in fp32,
-0.02 to 0.04 in bf16), and far below what one stale layer does (over 0.5)."""
+TOLERANCE = {torch.float32: 2e-3, torch.bfloat16: 0.25}
+"""Largest mean |difference| in nats that is still noise: about three times what the same weights measure on prompts
+(fp32: 1.4e-5 and less; bf16: 0.01 on tiny models, 0.08 on SmolLM2-135M, where the text of a prompt is often unlikely),
+and below what a layer or head with wrong weights does (over 1)."""
 
 PERTURBED, RENAMED = -2, -3
 """Weight versions of the two policies of `prove`; never those of a completion."""

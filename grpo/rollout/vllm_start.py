@@ -6,7 +6,7 @@ Left out: tensor or pipeline parallelism of our own (`engine_args: {tensor_paral
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from vllm import LLM
 
 WHERE = "rollout.engine_args"
+
+PICKLED_MESSAGES = {"VLLM_ALLOW_INSECURE_SERIALIZATION": "1"}
+"""CUDA IPC handles travel pickled inside vLLM's own messages; both ends are processes of this run."""
 
 CPU_PREFILL_TOKENS = 8192
 """Most tokens of one engine step on CPU."""
@@ -117,9 +120,8 @@ def refuse_unsyncable(config: "PreTrainedConfig", folder: str, placement: Placem
         )
 
 
-@contextmanager
-def _environment(placement: Placement) -> Iterator[None]:
-    """vLLM's variables while it starts (a child process inherits them); the process's own environment comes back.
+def _environment(placement: Placement) -> AbstractContextManager[None]:
+    """vLLM's variables while it starts; a child process inherits them.
 
     The launcher's variables are hidden from an engine of its own: they speak of the trainer's ranks.
     """
@@ -131,8 +133,14 @@ def _environment(placement: Placement) -> Iterator[None]:
     }
     if placement.own_process:
         changes |= dict.fromkeys(_LAUNCHER_VARIABLES)
-        if placement.gpu:  # CUDA IPC handles travel pickled inside vLLM's own messages between the two processes
-            changes["VLLM_ALLOW_INSECURE_SERIALIZATION"] = "1"
+        if placement.gpu:
+            changes |= PICKLED_MESSAGES
+    return environment(changes)
+
+
+@contextmanager
+def environment(changes: Mapping[str, str | None]) -> Iterator[None]:
+    """Set (None: unset) variables of this process, and put back what was there."""
     before = {name: os.environ.get(name) for name in changes}
     _apply(changes)
     try:

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from grpo.rollout.engine import SyncReceipt
-from grpo.rollout.vllm_start import Placement
+from grpo.rollout.vllm_start import PICKLED_MESSAGES, Placement, environment
 
 if TYPE_CHECKING:
     from vllm import LLM
@@ -68,7 +68,8 @@ class CudaIpc:
             client=_VersionedClient(llm, version),
             source=_once_through(weights),
         )
-        engine.send_weights()
+        with environment(PICKLED_MESSAGES):
+            engine.send_weights()
 
 
 class _VersionedClient:
