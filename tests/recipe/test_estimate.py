@@ -1,0 +1,139 @@
+"""Sizes of models from files alone, and the estimates made of them."""
+
+import json
+import struct
+
+import pytest
+
+from grpo.models.characters import CHARACTERS, SPECIAL, TAGS
+from grpo.recipe.estimate import Speeds, duration, format_estimates, memory, seconds, size
+from grpo.recipe.fields import Model, TinyModel
+from grpo.recipe.load import load_recipe
+from grpo.recipe.plan import DataSizes
+from grpo.recipe.shape import TINY_VOCABULARY, model_shape, shape_of_folder
+
+from .recipes import BASE
+
+SMOLLM2 = {
+    "num_hidden_layers": 30,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "head_dim": 64,
+    "vocab_size": 49152,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": True,
+}
+
+
+def folder_with(path, config):
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "config.json").write_text(json.dumps(config))
+    return path
+
+
+def test_parameters_counted_from_a_configuration(tmp_path):
+    shape = shape_of_folder(folder_with(tmp_path, SMOLLM2))
+    assert (shape.parameters, shape.key_value_size, shape.context) == (134_515_008, 384, 8192)
+
+
+def test_parameters_counted_from_safetensors_headers(tmp_path):
+    header = {"__metadata__": {"format": "pt"}, "a": {"shape": [3, 5]}, "b": {"shape": []}}
+    encoded = json.dumps(header).encode()
+    (folder_with(tmp_path, SMOLLM2) / "model.safetensors").write_bytes(struct.pack("<Q", len(encoded)) + encoded)
+    assert shape_of_folder(tmp_path).parameters == 16
+
+
+def test_a_mixture_of_experts_is_not_guessed(tmp_path):
+    assert shape_of_folder(folder_with(tmp_path, SMOLLM2 | {"num_experts": 64})) is None
+
+
+def test_the_tiny_vocabulary_is_the_tokenizers(tmp_path):
+    assert len(SPECIAL) + len(TAGS) + len(CHARACTERS) == TINY_VOCABULARY
+    # 104 × 192 embeddings, tied; 4 layers of 4 × 192² + 3 × 192 × 512 + 2 × 192; one norm
+    shape = model_shape(Model(tiny=TinyModel()), tmp_path)
+    assert shape.parameters == 104 * 192 + 4 * (4 * 192**2 + 3 * 192 * 512 + 2 * 192) + 192
+
+
+def test_a_hub_model_is_found_in_the_cache(tmp_path, monkeypatch):
+    stored = tmp_path / "hub" / "models--org--name"
+    folder_with(stored / "snapshots" / "c0ffee", SMOLLM2)
+    (stored / "refs").mkdir()
+    (stored / "refs" / "main").write_text("c0ffee")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    assert model_shape(Model(path="org/name"), tmp_path).layers == 30
+    assert model_shape(Model(path="org/other"), tmp_path) is None
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    folder_with(tmp_path / "org" / "base-model", SMOLLM2)
+    path = tmp_path / "first.yaml"
+    path.write_text(BASE)
+
+    def load(**zero):
+        return load_recipe(str(path), [f"stages.zero.{key}={value}" for key, value in zero.items()])
+
+    return load
+
+
+def test_memory_by_part(recipe):
+    loaded = recipe(**{"rollout.engine": "vllm", "beta": 0.04})
+    shape = model_shape(loaded.recipe.model, loaded.base)
+    parts = memory(loaded.recipe, "zero", shape)
+    count = shape.parameters
+    assert (parts["weights"], parts["masters, gradients, Adam"], parts["reference"]) == (
+        2 * count,
+        16 * count,
+        2 * count,
+    )
+    assert parts["KV cache"] == 2**30
+    # 8,192 tokens × 30 layers × 2 bytes × (16 × 576 + 4 × 1536), and three chunks of logits
+    assert parts["activations"] == 8192 * 30 * 2 * (16 * 576 + 4 * 1536) + 3 * 256 * 2**20
+
+
+def test_checkpointing_and_adapters_need_less(recipe):
+    def parts(**settings):
+        loaded = recipe(**settings)
+        return memory(loaded.recipe, "zero", model_shape(loaded.recipe.model, loaded.base))
+
+    assert parts(gradient_checkpointing="true")["activations"] < 0.3 * parts()["activations"]
+    lora = parts(lora="{r: 8}", beta=0.1)
+    assert "reference" not in lora
+    # r × (in + out) for q, k, v, o, gate, up, down
+    adapters = 30 * 8 * (2 * (576 + 576) + 2 * (576 + 192) + 3 * (576 + 1536))
+    assert lora["masters, gradients, Adam"] == 16 * adapters
+
+
+def test_time(recipe):
+    loaded = recipe(steps=10, max_completion_length=100)
+    shape = model_shape(loaded.recipe.model, loaded.base)
+    known = DataSizes(700, longest_prompt=50)
+    spent = seconds(loaded.recipe, "zero", shape, known, Speeds(training=1e12, sampling=1e12, most_tokens=1e9))
+    trained, sampled = 640 * 150, 640 * 100
+    assert spent == pytest.approx(shape.parameters * (6 * trained + 2 * sampled) / 1e12)
+    capped = seconds(loaded.recipe, "zero", shape, known, Speeds(training=1e12, sampling=1e12, most_tokens=100))
+    assert capped == pytest.approx(shape.parameters * 6 * trained / 1e12 + 640)
+
+
+def test_the_page_says_that_it_estimates(recipe, tmp_path):
+    loaded = recipe()
+    page = format_estimates(loaded.recipe, loaded.base)
+    assert page.startswith("estimates (not measurements), 134.5 million parameters")
+    assert "  warm: time unknown" in page
+    (tmp_path / "org" / "base-model" / "config.json").unlink()
+    assert format_estimates(loaded.recipe, loaded.base).startswith("estimates: unknown")
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(5, "5 seconds"), (130, "2 minutes"), (7200, "2 hours"), (9e5, "10 days"), (119, "119 seconds")],
+)
+def test_duration(amount, text):
+    assert duration(amount) == text
+
+
+def test_size():
+    assert (size(3 * 2**29), size(5 * 2**20)) == ("1.5 GiB", "5 MiB")
