@@ -47,6 +47,7 @@ def make_tiny(tiny: TinyModel, folder: Path, seed: int) -> None:
         head_dim=head_size,
         max_position_embeddings=tiny.max_position_embeddings,
         tie_word_embeddings=tiny.tie_word_embeddings,
+        initializer_range=tiny.initializer_range,
         **ends,
     )
     with torch.random.fork_rng(devices=[]):

@@ -18,7 +18,11 @@ class Strict(BaseModel):
 
 
 class TinyModel(Strict):
-    """A decoder made on the spot, with a tokenizer of single characters: no download. Random weights from the seed."""
+    """A decoder made on the spot, with a tokenizer of single characters: no download. Random weights from the seed.
+
+    initializer_range: standard deviation of the first weights. Wider than the 0.02 of large models: matrices this small
+    would start as almost nothing, and learn several times slower.
+    """
 
     architecture: Literal["llama", "qwen2", "qwen3"] = "llama"
     layers: PositiveInt = 4
@@ -28,6 +32,7 @@ class TinyModel(Strict):
     intermediate_size: PositiveInt = 512
     max_position_embeddings: PositiveInt = 512
     tie_word_embeddings: bool = True
+    initializer_range: float = Field(default=0.07, gt=0)
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "TinyModel":
