@@ -1,8 +1,10 @@
 """Opens what `data.source` names: a procedural task, a Python callable, a local file or folder, or a hub data set."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from grpo.data.files import SUFFIXES, file_suffix, read_file
 from grpo.data.tasks import make_rows
 from grpo.errors import UserError
 from grpo.recipe.fields import Data
+
+logger = logging.getLogger(__name__)
 
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
@@ -33,6 +37,8 @@ def open_source(data: Data, *, base: Path, where: str, seed: int) -> Table:
         return Table(source, make_rows(source, data.options, split=data.split, seed=seed, where=where))
     if ":" in source:
         function = load_callable(source, base=base, where=place)
+        if "split" not in signature(function).parameters:
+            _say_unused_parts(data, where, "the function takes no argument `split`")
         rows = call_for_rows(function, data.options, where=where, split=data.split, seed=seed)
         return Table(source, _check_rows(rows, source, place))
     if data.options:
@@ -40,6 +46,7 @@ def open_source(data: Data, *, base: Path, where: str, seed: int) -> Table:
         raise UserError(f"{source} takes no options", where=f"{where}.options", advice=advice)
     path = base / Path(source).expanduser()
     if file_suffix(source):
+        _say_unused_parts(data, where, "a file has no parts, `rows` takes a slice of it")
         return Table(path.name, read_file(path, where=place))
     if path.is_dir():
         return Table(source, _open_folder(path, data, place))
@@ -48,6 +55,14 @@ def open_source(data: Data, *, base: Path, where: str, seed: int) -> Table:
         message = f"{path} is no folder and no data file ({kinds}), and {source!r} is no hub name"
         raise UserError(message, where=place)
     return Table(source, _open_hub(data, place))
+
+
+def _say_unused_parts(data: Data, where: str, why: str) -> None:
+    """`name` and `split` choose a part of a hub data set. Said, not refused, where they have no effect, so that a
+    recipe for a hub data set runs on a local copy with `source` alone overridden."""
+    for key, value, unset in (("name", data.name, None), ("split", data.split, "train")):
+        if value != unset:
+            logger.warning("%s.%s: %r has no effect on %s: %s", where, key, value, data.source, why)
 
 
 def _check_rows(value: Any, source: str, where: str) -> Sequence[Mapping[str, Any]]:
@@ -87,7 +102,7 @@ def _load_dataset(path: str, data: Data, where: str) -> Sequence[Mapping[str, An
 
     advice = (
         "A local copy works too: give the path of a .jsonl, .json, .parquet or .csv file as `source` "
-        "(and drop `name` and `split`), or set HF_HOME to a cache that holds the data set."
+        "(and leave `name` and `split` out), or set HF_HOME to a cache that holds the data set."
     )
     try:
         return datasets.load_dataset(path, data.name, split=data.split)

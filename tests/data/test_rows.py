@@ -179,6 +179,17 @@ def test_sources_that_do_not_open(folder: Path, fields: dict[str, Any], message:
     assert message in str(caught.value) and str(caught.value).startswith(WHERE)
 
 
+def test_a_split_without_effect_is_said(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "own.py").write_text("def rows():\n    return [{'prompt': 'p'}]\n")
+    load(folder, "a.jsonl", split="test", name="main")
+    load(folder, "own.py:rows", split="test")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{WHERE}.name: 'main' has no effect on a.jsonl: a file has no parts, `rows` takes a slice of it",
+        f"{WHERE}.split: 'test' has no effect on a.jsonl: a file has no parts, `rows` takes a slice of it",
+        f"{WHERE}.split: 'test' has no effect on own.py:rows: the function takes no argument `split`",
+    ]
+
+
 @needs_shared
 def test_gsm8k_and_svamp_load() -> None:
     gsm8k = load(SHARED, "gsm8k/train.jsonl", columns={"prompt": "question"})
