@@ -21,7 +21,7 @@ CAUSAL_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
 
 def bare(model: nn.Module) -> "PreTrainedModel":
     """The transformers model inside a peft wrapper (its adapted layers stay in place), or the model itself."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[return-value,operator]
+    return model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
 
 
 def hidden_states(

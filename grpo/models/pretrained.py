@@ -27,7 +27,7 @@ def load_pretrained(
     try:
         if (folder / ADAPTER_FILE).is_file() and not (folder / "config.json").is_file():
             return _merged_adapter(model, folder, dtype, device)
-        return _load_model(model, path, dtype).to(device), _load_tokenizer(model, path)  # type: ignore[arg-type]
+        return _load_model(model, path, dtype).to(device), _load_tokenizer(model, path)
     except (OSError, ValueError) as error:
         raise UserError(
             f"cannot load a model from {path!r}: {error}",

@@ -193,6 +193,16 @@ class Updater:
 
     # ── beside the round ────────────────────────────────────────────────────────────────────────────────────────────
 
+    def gradient(self, samples: Sequence[Sample], max_completion_length: int) -> dict[str, Tensor]:
+        """The fp32 gradient of these samples as one update, summed over ranks, by name of weight; nothing is learned.
+        For tests and benchmarks that compare gradients."""
+        self._check(samples)
+        self._accumulate(self._plan(samples, range(len(samples)), max_completion_length), samples)
+        gradients = dict(zip(self._masters.weights, self._masters.gradients(), strict=True))
+        self._ranks.sum_in_place(list(gradients.values()))
+        self._masters.zero_grad()
+        return gradients
+
     def logprobs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
         """Teacher-forced log-probs at temperature 1 over the whole vocabulary, from the current weights: entry i of a
         sequence is log p(token i+1 | tokens ≤ i), so it has one entry less than the sequence. On this rank alone."""
