@@ -63,7 +63,15 @@ class TrainerSide:
 
 def write_peaked(folder: Path, *, tied: bool) -> Path:
     """Random weights are near uniform; a larger last norm peaks them, so that sequences end and filters bite."""
-    tiny = TinyModel(layers=2, hidden_size=128, heads=2, kv_heads=1, intermediate_size=256, tie_word_embeddings=tied)
+    tiny = TinyModel(
+        layers=2,
+        hidden_size=128,
+        heads=2,
+        kv_heads=1,
+        intermediate_size=256,
+        tie_word_embeddings=tied,
+        initializer_range=0.02,
+    )
     make_tiny(tiny, folder, seed=1)
     model, _ = load_pretrained(Model(path=str(folder), dtype="float32"), str(folder))
     with torch.no_grad():
