@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import Field
 
 from grpo.errors import UserError
+from grpo.pipeline.preflight import preflight
 from grpo.pipeline.run import run_recipe
 from grpo.recipe.fields import Checkpoints, Data, Evaluate, Lora, Model, Reward
 from grpo.recipe.load import LoadedRecipe
@@ -81,6 +82,7 @@ class GRPOTrainer:
         """Run to the end, or on from the newest checkpoint of `config.run_dir`."""
         resolved = self.recipe.model_dump(mode="json")
         loaded = LoadedRecipe(recipe=self.recipe, path=Path("<python>"), base=Path.cwd(), resolved=resolved)
+        preflight(loaded, given=self.given)
         return run_recipe(loaded, given=self.given)[STAGE]
 
     def _recipe(self, model_path: str, rewards: list[Reward], peft_config: Any) -> Recipe:

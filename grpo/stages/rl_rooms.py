@@ -2,16 +2,18 @@
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 
-from grpo.data.order import prompts_for_step, steps_per_epoch
+from grpo.data.order import prompts_for_step, steps_for_epochs
 from grpo.data.prompts import PromptSet, load_prompts
 from grpo.errors import UserError
 from grpo.models.policy import load_policy
+from grpo.recipe.fields import Data
 from grpo.recipe.schema import RLStage
 from grpo.records import Group, Prompt
 from grpo.report.record import Record
@@ -27,6 +29,8 @@ from grpo.training.checkpoints import newest_whole, prune, write_checkpoint
 from grpo.training.update import Updater
 
 log = logging.getLogger("grpo")
+
+Rows = Iterable[Mapping[str, Any]] | None
 
 PROBE_SEQUENCES, PROBE_TOKENS = 4, 64
 
@@ -49,7 +53,7 @@ class Rooms:
             gradient_checkpointing=settings.gradient_checkpointing,
             device=self.accelerator.device,
         )
-        self.data = self._load_data(settings.data, inputs.given.rows, "data")
+        self.data = self._load_data(settings.data, inputs.given.rows, "data", settings.max_completion_length)
         self.scorer = Scorer(
             settings.rewards,
             workers=settings.reward_workers,
@@ -61,8 +65,8 @@ class Rooms:
         closing.callback(self.scorer.close)
         self._check_references()
         self.held_out = self._open_held_out(closing)
-        self.steps = settings.steps or round(
-            (settings.epochs or 0) * steps_per_epoch(len(self.data.prompts), settings.prompts_per_step)
+        self.steps = settings.steps or steps_for_epochs(
+            settings.epochs or 0, len(self.data.prompts), settings.prompts_per_step
         )
         self.updater = Updater(
             self.policy,
@@ -195,8 +199,8 @@ class Rooms:
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _load_data(self, data, rows, key: str) -> PromptSet:
-        """Prompts that leave room for max_completion_length in the model's context."""
+    def _load_data(self, data: Data, rows: Rows, key: str, longest_completion: int) -> PromptSet:
+        """Prompts that leave room for a completion of the greatest length in the model's context."""
         context = self.policy.context_length
         prompts = load_prompts(
             data,
@@ -204,7 +208,7 @@ class Rooms:
             base=self.inputs.base,
             where=self.inputs.where(key),
             seed=self.inputs.seed,
-            max_prompt_tokens=context - self.settings.max_completion_length if context else None,
+            max_prompt_tokens=context - longest_completion if context else None,
             rows=rows,
         )
         if not prompts.prompts:
@@ -233,7 +237,8 @@ class Rooms:
         settings = self.settings.evaluate
         if settings is None:
             return None
-        prompts = self._load_data(settings.data, self.inputs.given.evaluation_rows, "evaluate.data").prompts
+        longest = settings.max_completion_length or self.settings.max_completion_length
+        prompts = self._load_data(settings.data, self.inputs.given.evaluation_rows, "evaluate.data", longest).prompts
         scorer = Scorer(
             settings.rewards,
             workers=self.settings.reward_workers,
@@ -251,13 +256,14 @@ class Rooms:
         longest_completion = max(
             self.settings.max_completion_length, self.held_out.max_completion_length if self.held_out else 0
         )
+        longest = max(len(prompt.token_ids) for prompt in prompts) + longest_completion + 1
         return open_engine(
             self.settings.rollout,
             model=self.inputs.model,
             folder=self.inputs.policy_path,
             tokenizer=self.policy.tokenizer,
             eos_ids=self.policy.eos_ids,
-            max_model_len=max(len(prompt.token_ids) for prompt in prompts) + longest_completion + 1,
+            max_model_len=min(longest, self.policy.context_length or longest),
             seed=self.inputs.seed,
             world_size=self.accelerator.num_processes,
         )

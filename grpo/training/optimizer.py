@@ -57,11 +57,17 @@ def clip_by_global_norm(weights: Mapping[str, nn.Parameter], max_norm: float | N
 
     Raises GuardError where it is not finite, before the weights are touched.
     """
-    norm = torch.nn.utils.clip_grad_norm_(list(weights.values()), math.inf if max_norm is None else max_norm).item()
+    gradients = [weight.grad for weight in weights.values() if weight.grad is not None]
+    total = torch.nn.utils.get_total_norm(gradients)
+    norm = total.item()
     if not math.isfinite(norm):
-        broken = [name for name, weight in weights.items() if not weight.grad.isfinite().all()]  # type: ignore[union-attr]
+        broken = [
+            name for name, weight in weights.items() if weight.grad is not None and not weight.grad.isfinite().all()
+        ]
         raise GuardError(
-            f"update {update}: the gradient is not finite (norm {norm}; {len(broken)} of {len(weights)} tensors, the "
-            f"first is {broken[0] if broken else 'none alone'}). The weights are as they were before this update"
+            f"update {update}: the gradient is not finite (norm {norm}; {len(broken)} of {len(weights)} tensors, "
+            f"first {broken[0] if broken else 'none by itself'}). The weights are as they were before this update"
         )
+    if max_norm is not None:
+        torch.nn.utils.clip_grads_with_norm_(list(weights.values()), max_norm, total)
     return norm

@@ -1,6 +1,5 @@
 """Samples of ragged lengths, a tiny policy, and the gradient of one update."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -9,7 +8,6 @@ import torch
 from grpo.models.policy import Policy, load_policy
 from grpo.recipe.fields import Lora, Model
 from grpo.records import Sample
-from grpo.training.update import Updater
 
 
 def policy_of(folder: Path, dtype: str = "float32", lora: Lora | None = None, **settings) -> Policy:
@@ -27,14 +25,6 @@ def make_samples(count: int, seed: int = 0, zero_every: int = 0) -> list[Sample]
         zero = zero_every and index % zero_every == 0
         samples.append(Sample(f"p{index}", prompt, completion, logprobs, 0.0 if zero else random.uniform(-2, 2)))
     return samples
-
-
-def gradient(updater: Updater, samples: Sequence[Sample], length: int = 20) -> dict[str, torch.Tensor]:
-    """The gradient of a round's first update, taken where the optimizer would step."""
-    update = updater._plan(samples, range(len(samples)), length)
-    updater._accumulate(update, samples)
-    updater._ranks.sum_in_place(updater._masters.gradients())
-    return {name: weight.grad.clone() for name, weight in updater._masters.weights.items()}
 
 
 def relative(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> float:

@@ -11,7 +11,10 @@ import torch
 
 from grpo.recipe.schema import RLSettings
 from grpo.training.update import Updater
-from tests.training.cases import gradient, make_samples, policy_of, relative
+from tests.training.cases import make_samples, policy_of, relative
+
+GROUP = 7
+COUNTS = (GROUP, 1)
 
 
 def free_port() -> int:
@@ -33,22 +36,33 @@ def launch(rank: int, port: int, arguments: list[str]) -> subprocess.Popen:
     )
 
 
-@pytest.mark.parametrize(
-    ("count", "shares"),
-    [
-        pytest.param(7, None, id="a group is split over the ranks"),
-        pytest.param(1, [0, 1], id="one rank is empty"),
-    ],
-)
-def test_two_ranks_give_the_gradient_of_one(folder: Path, tmp_path: Path, count: int, shares: list[int] | None) -> None:
-    port = free_port()
-    launched = [launch(rank, port, [str(folder), str(tmp_path), str(count)]) for rank in range(2)]
-    for process in launched:
-        assert process.wait(timeout=300) == 0
-    ranks = [torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2)]
-    taken = sorted(rank["samples"] for rank in ranks)
-    assert sum(taken) == count and (taken == shares if shares else min(taken) > 0)
-    one = Updater(policy_of(folder), RLSettings(steps=1, tokens_per_microbatch=64), total_updates=1)
-    expected = gradient(one, make_samples(count))
-    for rank in ranks:
+@pytest.fixture(scope="module")
+def outcomes(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict]]:
+    """Count of samples → what each of the two ranks ended with."""
+    out, port = tmp_path_factory.mktemp("two ranks"), free_port()
+    launched = [launch(rank, port, [str(folder), str(out), *map(str, COUNTS)]) for rank in range(2)]
+    assert [process.wait(timeout=300) for process in launched] == [0, 0]
+    return {count: [torch.load(out / f"count{count}_rank{rank}.pt") for rank in range(2)] for count in COUNTS}
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_two_ranks_give_the_gradient_of_one(folder: Path, outcomes: dict[int, list[dict]], count: int) -> None:
+    one = Updater(policy_of(folder), RLSettings(steps=1, tokens_per_microbatch=64, learning_rate=1e-3), total_updates=1)
+    expected = one.gradient(make_samples(count), 20)
+    figures = one.round(make_samples(count), 20)
+    for rank in outcomes[count]:
         assert relative(rank["gradient"], expected) < 1e-6
+        assert rank["figures"] == pytest.approx(figures, rel=1e-5, abs=1e-6)
+
+
+def test_a_group_is_split_over_the_ranks_and_a_rank_may_be_empty(outcomes: dict[int, list[dict]]) -> None:
+    assert all(rank["samples"] > 0 for rank in outcomes[GROUP])
+    assert sum(rank["samples"] for rank in outcomes[GROUP]) == GROUP
+    assert [rank["samples"] for rank in outcomes[1]] == [1, 0]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_both_ranks_hold_the_same_policy_bit_for_bit(outcomes: dict[int, list[dict]], count: int) -> None:
+    first, second = (rank["weights"] for rank in outcomes[count])
+    assert all(torch.equal(weight, second[name]) for name, weight in first.items())
+    assert outcomes[count][0]["figures"] == outcomes[count][1]["figures"]

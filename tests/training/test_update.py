@@ -12,7 +12,7 @@ from grpo.errors import GuardError
 from grpo.recipe.fields import Lora
 from grpo.recipe.schema import RLSettings
 from grpo.training.update import Updater
-from tests.training.cases import gradient, make_samples, policy_of, relative
+from tests.training.cases import make_samples, policy_of, relative
 
 Make = Callable[..., Updater]
 
@@ -21,14 +21,14 @@ Make = Callable[..., Updater]
 @given(budget=st.integers(min_value=1, max_value=400), seed=st.integers(min_value=0, max_value=5))
 def test_micro_batches_never_change_the_gradient(updater: Make, budget: int, seed: int) -> None:
     samples = make_samples(10, seed)
-    whole = gradient(updater(tokens_per_microbatch=100_000), samples)
-    assert relative(gradient(updater(tokens_per_microbatch=budget), samples), whole) < 1e-6
+    whole = updater(tokens_per_microbatch=100_000).gradient(samples, 20)
+    assert relative(updater(tokens_per_microbatch=budget).gradient(samples, 20), whole) < 1e-6
 
 
 @pytest.mark.parametrize("loss_type", ["grpo", "dr_grpo", "dapo", "cispo", "reinforce"])
 def test_the_gradient_is_that_of_one_plain_forward_per_sample(updater: Make, folder: Path, loss_type: str) -> None:
     samples = make_samples(6)
-    ours = gradient(updater(loss_type=loss_type, tokens_per_microbatch=64), samples)
+    ours = updater(loss_type=loss_type, tokens_per_microbatch=64).gradient(samples, 20)
     policy = policy_of(folder)
     chosen = LossSettings.from_recipe(RLSettings(steps=1, loss_type=loss_type))
     denominators = Denominators.of(samples, 20)
@@ -59,7 +59,9 @@ def test_samples_without_a_coefficient_take_no_forward_and_stay_in_the_denominat
     assert planned.denominators.tokens == sum(len(sample.completion_ids) for sample in samples)
     # A coefficient that is tiny instead of zero takes every forward and gives the same gradient.
     nearly = [replace(sample, advantage=sample.advantage or 1e-12) for sample in samples]
-    assert relative(gradient(updater(loss_type="dapo"), samples), gradient(updater(loss_type="dapo"), nearly)) < 1e-6
+    assert (
+        relative(updater(loss_type="dapo").gradient(samples, 20), updater(loss_type="dapo").gradient(nearly, 20)) < 1e-6
+    )
 
 
 def test_with_a_reference_nothing_is_dropped(updater: Make) -> None:
