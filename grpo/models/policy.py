@@ -86,7 +86,7 @@ class Policy:
 
         folder.mkdir(parents=True, exist_ok=True)
         causal = bare(self.model)
-        weights = {name: tensor.detach().contiguous() for name, tensor in self.named_weights()}
+        weights = {name: _alone(tensor) for name, tensor in self.named_weights()}
         save_torch_state_dict(weights, folder, metadata={"format": "pt"})
         causal.config.save_pretrained(folder)
         if causal.generation_config is not None:
@@ -140,6 +140,12 @@ def end_of_sequence_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenize
             advice="add eos_token_id to the model's generation_config.json",
         )
     return ids
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    """The tensor in storage of its own, as files need it: an expert is a slice of a fused tensor in memory."""
+    tensor = tensor.detach().contiguous()
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def _adapt(causal: "PreTrainedModel", lora: Lora) -> nn.Module:

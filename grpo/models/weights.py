@@ -3,7 +3,7 @@
 The rollout engine and `save` read the same stream, so what is served is what was sampled from.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 LORA_PARTS = (".lora_A.", ".lora_B.", ".lora_embedding_A.", ".lora_embedding_B.", ".lora_magnitude_vector.")
-BASE_LAYER = ".base_layer."
+BASE_LAYER = ".base_layer"
 
 
 def named_weights(model: "PreTrainedModel") -> Iterator[tuple[str, Tensor]]:
@@ -34,7 +34,7 @@ def named_weights(model: "PreTrainedModel") -> Iterator[tuple[str, Tensor]]:
 
 
 def _plain_names(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    adapted = {name: module for name, module in model.named_modules() if hasattr(module, "get_delta_weight")}
+    modules = dict(model.named_modules())
     seen: set[tuple[int, torch.Size]] = set()
     for name, tensor in model.state_dict().items():
         if any(part in name for part in LORA_PARTS):
@@ -43,15 +43,24 @@ def _plain_names(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
         if tensor.numel() and place in seen:  # tied: the file holds the first name only
             continue
         seen.add(place)
-        if name.endswith(f"{BASE_LAYER}weight"):
-            yield name.replace(BASE_LAYER, "."), _merged(adapted[name.removesuffix(f"{BASE_LAYER}weight")], tensor)
-        else:
-            yield name.replace(BASE_LAYER, "."), tensor
+        adapters = list(_adapters_of(name, modules))
+        yield name.replace(BASE_LAYER, ""), _merged(tensor, adapters) if adapters else tensor
+
+
+def _adapters_of(name: str, modules: Mapping[str, nn.Module]) -> Iterator[nn.Module]:
+    """peft's wrappers that adapt this very tensor. Several may lie around one module: each adapts its `weight`, or,
+    around experts fused in memory, the parameter that it names."""
+    path, _, leaf = name.rpartition(".")
+    while path.endswith(BASE_LAYER):
+        path = path.removesuffix(BASE_LAYER)
+        if getattr(modules[path], "parameter_name", "weight") == leaf:
+            yield modules[path]
 
 
 @torch.no_grad()
-def _merged(layer: nn.Module, weight: Tensor) -> Tensor:
+def _merged(weight: Tensor, layers: list[nn.Module]) -> Tensor:
     merged = weight.float()
-    for adapter in layer.active_adapters:  # type: ignore[union-attr]
-        merged = merged + layer.get_delta_weight(adapter).float()  # type: ignore[operator]
+    for layer in layers:
+        for adapter in layer.active_adapters:  # type: ignore[union-attr]
+            merged = merged + layer.get_delta_weight(adapter).float()  # type: ignore[operator]
     return merged.to(weight.dtype)
