@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from accelerate import PartialState
+
 from grpo.atomic import write_atomic
 from grpo.data.sft import sft_dataset
 from grpo.models.pretrained import load_pretrained
@@ -23,21 +25,41 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("grpo")
 
-TIMES = ("runtime", "per_second", "flos")
+KEPT = ("step", "epoch", "loss", "grad_norm", "learning_rate", "entropy", "mean_token_accuracy")
+"""Figures of an update that a resumed run repeats byte by byte: no times, and no counters that TRL starts over."""
 
 
 def run(settings: SFTStage, inputs: StageInputs) -> StageResult:
     """Fine-tune from `inputs.policy_path`; goes on from the newest whole checkpoint where there is one."""
-    trainer = build_trainer(settings, inputs)
-    trainer.train(resume_from_checkpoint=newest_trainer_checkpoint(Path(trainer.args.output_dir)))
-    history = [without_times(entry) for entry in trainer.state.log_history]
-    if trainer.is_world_process_zero():
+    checkpoint = newest_trainer_checkpoint(inputs.folder / "checkpoints")
+    if checkpoint is not None and is_last(checkpoint):
+        # Transformers would take one more update from a checkpoint of the last one.
+        model, tokenizer = load_pretrained(inputs.model, str(checkpoint), dtype="float32")
+        log_history, main = read_state(checkpoint)["log_history"], PartialState().is_main_process
+    else:
+        trainer = build_trainer(settings, inputs)
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        model, tokenizer = trained_model(trainer, settings), trainer.processing_class
+        log_history, main = trainer.state.log_history, trainer.is_world_process_zero()
+    history = [{name: entry[name] for name in KEPT if name in entry} for entry in log_history if "loss" in entry]
+    if main:
         lines = "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in history)
         write_atomic(inputs.folder / "metrics.jsonl", lines.encode())
-        save_final(trainer, settings, inputs)
-    trainer.accelerator.wait_for_everyone()
-    last = {name: value for entry in history for name, value in entry.items() if name in ("loss", "train_loss")}
-    return StageResult(str(inputs.final), last, (f"{inputs.name}: {trainer.state.global_step} updates, loss {last}",))
+        save_final(model, tokenizer, inputs)
+    PartialState().wait_for_everyone()
+    last = history[-1] if history else {"step": 0, "loss": float("nan")}
+    line = f"{inputs.name}: {last['step']} updates, loss {last['loss']:.3f}"
+    return StageResult(str(inputs.final), {"loss": last["loss"]}, (line,))
+
+
+def read_state(checkpoint: Path) -> dict[str, Any]:
+    """What transformers' trainer wrote of itself into a checkpoint."""
+    return json.loads((checkpoint / "trainer_state.json").read_text())
+
+
+def is_last(checkpoint: Path) -> bool:
+    state = read_state(checkpoint)
+    return state["global_step"] >= state["max_steps"]
 
 
 def build_trainer(settings: SFTStage, inputs: StageInputs) -> "SFTTrainer":
@@ -121,7 +143,7 @@ def sealing_callback() -> Any:
     return Seal()
 
 
-def newest_trainer_checkpoint(root: Path) -> str | None:
+def newest_trainer_checkpoint(root: Path) -> Path | None:
     """The newest checkpoint that is whole. Others are removed: a kill in the middle of writing left them."""
     if not root.exists():
         return None
@@ -131,25 +153,23 @@ def newest_trainer_checkpoint(root: Path) -> str | None:
     for _, folder in numbered:
         if whole(folder):
             log.info("resuming from %s", folder.name)
-            return str(folder)
+            return folder
         log.warning("%s is not whole (the run was stopped while writing it): passed over", folder.name)
         shutil.rmtree(folder)
     return None
 
 
-def save_final(trainer: "SFTTrainer", settings: SFTStage, inputs: StageInputs) -> None:
-    """`final/`: a plain from_pretrained folder, adapters merged."""
+def trained_model(trainer: "SFTTrainer", settings: SFTStage) -> Any:
+    """The trainer's model, adapters merged."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    return model.merge_and_unload() if settings.lora else model
+
+
+def save_final(model: Any, tokenizer: Any, inputs: StageInputs) -> None:
+    """`final/`: a plain from_pretrained folder, whole or not at all."""
     unfinished = inputs.final.with_name("final.part")
     shutil.rmtree(unfinished, ignore_errors=True)
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if settings.lora:
-        model = model.merge_and_unload()
     model.save_pretrained(unfinished)
-    trainer.processing_class.save_pretrained(unfinished)
+    tokenizer.save_pretrained(unfinished)
     shutil.rmtree(inputs.final, ignore_errors=True)
     unfinished.replace(inputs.final)
-
-
-def without_times(entry: dict[str, Any]) -> dict[str, Any]:
-    """Metrics that two runs share byte by byte: no seconds, no rates."""
-    return {name: value for name, value in entry.items() if not any(word in name for word in TIMES)}
