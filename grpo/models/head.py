@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from grpo.errors import UserError
+from grpo.models.path_attention import NAME as PATH_ATTENTION
+from grpo.models.path_attention import Paths, packed_row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -25,12 +27,24 @@ def bare(model: nn.Module) -> "PreTrainedModel":
 
 
 def hidden_states(
-    model: nn.Module, token_ids: Tensor, position_ids: Tensor | None = None, attention_mask: Tensor | None = None
+    model: nn.Module,
+    token_ids: Tensor,
+    position_ids: Tensor | None = None,
+    attention_mask: Tensor | None = None,
+    paths: Paths | None = None,
 ) -> Tensor:
-    """Last hidden states [R, L, H] of token ids [R, L]. Never with a cache: a cache hides packed sequences' borders."""
+    """Last hidden states [R, L, H] of token ids [R, L]. Never with a cache: a cache hides packed sequences' borders.
+
+    paths: of a packed row, which needs path attention: another would let its sequences see each other (RuntimeError).
+    """
     extra: dict[str, Any] = {} if position_ids is None else {"position_ids": position_ids}
     decoder = bare(model).base_model
-    return decoder(input_ids=token_ids, attention_mask=attention_mask, use_cache=False, **extra).last_hidden_state
+    if paths is None:
+        return decoder(input_ids=token_ids, attention_mask=attention_mask, use_cache=False, **extra).last_hidden_state
+    if decoder.config._attn_implementation != PATH_ATTENTION:
+        raise RuntimeError(f"a packed row needs path attention, the model has {decoder.config._attn_implementation}")
+    with packed_row():
+        return decoder(input_ids=token_ids, use_cache=False, paths=paths, **extra).last_hidden_state
 
 
 def logits_of(model: nn.Module, hidden: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from grpo.errors import UserError
 from grpo.models.head import bare
+from grpo.models.path_attention import install
 from grpo.models.pretrained import load_pretrained
 from grpo.models.weights import named_weights
 from grpo.recipe.fields import Lora, Model
@@ -66,6 +67,7 @@ class Policy:
         if self.adapted:
             return
         reference, _ = load_pretrained(self._settings, path, device=self.device)
+        install(reference)
         self._reference = reference.eval().requires_grad_(False)
 
     @contextmanager
@@ -110,6 +112,7 @@ def load_policy(
     Raises UserError where it cannot be loaded, has no end-of-sequence token, or has no layer to adapt.
     """
     causal, tokenizer = load_pretrained(model, path, device=device)
+    install(causal)
     trained: nn.Module = causal.eval()
     if lora is not None:
         trained = _adapt(causal, lora)

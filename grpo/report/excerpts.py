@@ -1,8 +1,8 @@
 """A few completions for a person to read, with what each reward said of them.
 
-  prompt      What is 17 + 25?
-  reward 1.20, math 1.00, format 0.20, 43 tokens, stop
-    | <think>17 + 25 = 42</think><answer>42</answer>
+prompt      What is 17 + 25?
+reward 1.20, math 1.00, format 0.20, 43 tokens, stop
+  | <think>17 + 25 = 42</think><answer>42</answer>
 """
 
 from collections.abc import Iterator, Mapping, Sequence

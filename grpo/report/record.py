@@ -1,11 +1,11 @@
 """What one stage leaves behind, and what it shows while it runs.
 
-    metrics.jsonl          figures of every step; no times, so that two runs can be compared byte by byte
-    times.jsonl            seconds by phase, tokens a second, and when
-    evaluations.jsonl      held-out figures; step 0 is before the first step
-    rollouts/              every completion of every step, compressed
-    evaluations/           the completions of every evaluation
-    tensorboard/           where that tracker is on
+metrics.jsonl          figures of every step; no times, so that two runs can be compared byte by byte
+times.jsonl            seconds by phase, tokens a second, and when
+evaluations.jsonl      held-out figures; step 0 is before the first step
+rollouts/              every completion of every step, compressed
+evaluations/           the completions of every evaluation
+tensorboard/           where that tracker is on
 """
 
 from collections.abc import Mapping, Sequence

@@ -25,8 +25,8 @@ def token_logprobs(
     The log-probability carries the gradient, the entropy none. chunk_tokens: scored positions whose logits exist at
     once (default: by bytes). Where there are several chunks their logits are computed again in the backward pass.
     """
-    mask = None if causal_without_mask(model) else batch.attention_mask()
-    hidden = hidden_states(model, batch.token_ids, batch.position_ids, mask)
+    mask = None if batch.paths is not None or causal_without_mask(model) else batch.attention_mask()
+    hidden = hidden_states(model, batch.token_ids, batch.position_ids, mask, batch.paths)
     hidden_T = hidden.flatten(0, 1).index_select(0, batch.predicted_at)
 
     def score(hidden_N: Tensor, targets_N: Tensor) -> tuple[Tensor, Tensor]:

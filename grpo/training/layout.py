@@ -1,20 +1,22 @@
 """Samples to micro-batches: which rank forwards which samples, in what shape, and where each scored token is predicted.
 
-Padded rows for now, sorted by length. What the forward and the loss read of a `MicroBatch` does not say so: tokens in
-rows, and for every scored token the flat position that predicts it. Packed rows and shared prompts fit the same form.
+Two layouts make them: `shared` (packed rows, each prompt once) and `padded` (a row a sample). What the forward and the
+loss read of a `MicroBatch` is the same: tokens in rows, and for every scored token the flat position that predicts it.
 """
 
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from grpo.models.path_attention import Paths
 from grpo.records import Sample
 
-PADDING_ID = 0
+Unit = list[int]
+"""Samples, by their place in the sequence given, that one rank and if possible one micro-batch takes together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class MicroBatch:
     token_ids: Tensor
     row_lengths: Tensor
     position_ids: Tensor | None
+    paths: Paths | None
     predicted_at: Tensor
     targets: Tensor
     sample_of: Tensor
@@ -41,6 +44,25 @@ class MicroBatch:
         """[R, L] long, 1 at real tokens: for architectures that padding on the right can reach."""
         positions = torch.arange(self.token_ids.shape[1], device=self.token_ids.device)
         return (positions[None] < self.row_lengths[:, None]).long()
+
+
+class Layout(Protocol):
+    """How samples become micro-batches. Every rank plans alike from the same samples."""
+
+    def units(self, samples: Sequence[Sample], chosen: Sequence[int], ranks: int) -> list[Unit]:
+        """The chosen samples in units, at least one a rank where there are samples enough."""
+
+    def cost(self, samples: Sequence[Sample], unit: Unit) -> int:
+        """Tokens that are forwarded for a unit."""
+
+    def microbatches(self, samples: Sequence[Sample], units: Sequence[Unit], budget: int) -> list[Unit]:
+        """Units into micro-batches of at most `budget` tokens; a sample longer than that is one of its own."""
+
+    def build(self, samples: Sequence[Sample], chosen: Sequence[int], device: torch.device | str) -> MicroBatch:
+        """One micro-batch. Raises ValueError for a sample without a prompt: nothing predicts its first token."""
+
+    def most(self, prompt: int, completion: int, budget: int, at_most: int) -> int:
+        """Samples of one prompt of these lengths that fit a micro-batch, at least one."""
 
 
 def split_updates(count: int, updates: int) -> list[range]:
@@ -60,50 +82,11 @@ def balance(costs: Sequence[float], ranks: int) -> list[list[int]]:
     return shares
 
 
-def plan_microbatches(lengths: Sequence[int], tokens_per_microbatch: int) -> list[list[int]]:
-    """Sequences of the given lengths, longest first, into micro-batches of at most `tokens_per_microbatch` padded
-    tokens each. A sequence longer than the budget is a micro-batch of its own."""
-    batches: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
-        if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= tokens_per_microbatch:
-            batches[-1].append(index)
-        else:
-            batches.append([index])
-    return batches
+def check_prompt(sample: Sample) -> None:
+    if not sample.prompt_ids:
+        raise ValueError(f"prompt {sample.prompt_id}: no token precedes the completion, nothing predicts its first")
 
 
 def sequence_length(sample: Sample) -> int:
     """Tokens of prompt and completion."""
     return len(sample.prompt_ids) + len(sample.completion_ids)
-
-
-def build(samples: Sequence[Sample], chosen: Sequence[int], device: torch.device | str) -> MicroBatch:
-    """One micro-batch of the chosen samples, one row each; every completion token is scored.
-
-    Raises ValueError for a sample without a prompt: nothing predicts its first token.
-    """
-    rows = [samples[index] for index in chosen]
-    width = max(map(sequence_length, rows))
-    token_ids, predicted_at = [], []
-    for row, sample in enumerate(rows):
-        if not sample.prompt_ids:
-            raise ValueError(f"prompt {sample.prompt_id}: no token precedes the completion, nothing predicts its first")
-        padding = [PADDING_ID] * (width - sequence_length(sample))
-        token_ids.append([*sample.prompt_ids, *sample.completion_ids, *padding])
-        first = row * width + len(sample.prompt_ids) - 1
-        predicted_at.append(range(first, first + len(sample.completion_ids)))
-
-    def tensor(values: Sequence) -> Tensor:
-        return torch.tensor(values, dtype=torch.long, device=device)
-
-    lengths = tensor([len(sample.completion_ids) for sample in rows])
-    return MicroBatch(
-        samples=tuple(chosen),
-        token_ids=tensor(token_ids),
-        row_lengths=tensor([sequence_length(sample) for sample in rows]),
-        position_ids=None,
-        predicted_at=tensor(list(chain.from_iterable(predicted_at))),
-        targets=tensor(list(chain.from_iterable(sample.completion_ids for sample in rows))),
-        sample_of=torch.repeat_interleave(torch.arange(len(rows), device=device), lengths),
-        lengths=lengths,
-    )

@@ -13,11 +13,10 @@ FILLER_ID = 1
 HOST_REFUSALS = ("can't allocate memory", "Cannot allocate memory")
 
 
-def longest_samples(prompt: int, completion: int, tokens_per_microbatch: int, at_most: int) -> list[Sample]:
-    """As many samples of the greatest length as one micro-batch takes (at least one, at most an update's)."""
-    rows = max(1, min(at_most, tokens_per_microbatch // (prompt + completion)))
+def longest_samples(prompt: int, completion: int, count: int) -> list[Sample]:
+    """`count` samples of the greatest length."""
     ids, generated = (FILLER_ID,) * prompt, (FILLER_ID,) * completion
-    return [Sample("memory probe", ids, generated, (0.0,) * completion, advantage=1.0) for _ in range(rows)]
+    return [Sample("memory probe", ids, generated, (0.0,) * completion, advantage=1.0) for _ in range(count)]
 
 
 @contextmanager

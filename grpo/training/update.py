@@ -31,8 +31,9 @@ from grpo.models.policy import Policy
 from grpo.recipe.schema import RLSettings
 from grpo.records import Sample
 from grpo.seeds import derive_seed
+from grpo.training.choose import choose_layout
 from grpo.training.forward import token_logprobs
-from grpo.training.layout import MicroBatch, balance, build, plan_microbatches, sequence_length, split_updates
+from grpo.training.layout import MicroBatch, Unit, balance, split_updates
 from grpo.training.masters import Masters
 from grpo.training.memory import longest_samples, memory_error_as_advice
 from grpo.training.optimizer import clip_by_global_norm, learning_rate, make_optimizer
@@ -79,6 +80,7 @@ class Updater:
         self._total_updates = total_updates
         self._ranks = Ranks(accelerator)
         check_head(policy.model)
+        self._layout = choose_layout(policy.model)
         self._masters = Masters(policy.model)
         self._optimizer = make_optimizer(self._masters.weights, settings)
         self._ranks.check_alike(self._masters.weights)
@@ -128,13 +130,14 @@ class Updater:
     def _plan(self, samples: Sequence[Sample], part: range, max_completion_length: int) -> PlannedUpdate:
         denominators = Denominators.of([samples[index] for index in part], max_completion_length)
         forwarded = [index for index in part if not coefficient_is_zero(samples[index], self._loss_settings)]
-        lengths = [sequence_length(samples[index]) for index in forwarded]
-        mine = balance(lengths, self._ranks.count)[self._ranks.index]
-        batches = plan_microbatches([lengths[item] for item in mine], self._settings.tokens_per_microbatch)
-        return PlannedUpdate(
-            [build(samples, [forwarded[mine[item]] for item in batch], self._policy.device) for batch in batches],
-            denominators,
-        )
+        units = self._layout.units(samples, forwarded, self._ranks.count)
+        costs = [self._layout.cost(samples, unit) for unit in units]
+        mine = [units[item] for item in balance(costs, self._ranks.count)[self._ranks.index]]
+        return PlannedUpdate(self._batches(samples, mine), denominators)
+
+    def _batches(self, samples: Sequence[Sample], units: Sequence[Unit]) -> list[MicroBatch]:
+        planned = self._layout.microbatches(samples, units, self._settings.tokens_per_microbatch)
+        return [self._layout.build(samples, chosen, self._policy.device) for chosen in planned]
 
     @torch.no_grad()
     def _score(self, batch: MicroBatch, temperature: float) -> Tensor:
@@ -209,9 +212,7 @@ class Updater:
         samples = [Sample("", tuple(ids[:1]), tuple(ids[1:]), (), 0.0) for ids in sequences]
         scored: list[list[float]] = [[] for _ in sequences]
         scorable = [index for index, sample in enumerate(samples) if sample.completion_ids]
-        lengths = [sequence_length(samples[index]) for index in scorable]
-        for chosen in plan_microbatches(lengths, self._settings.tokens_per_microbatch):
-            batch = build(samples, [scorable[item] for item in chosen], self._policy.device)
+        for batch in self._batches(samples, self._layout.units(samples, scorable, ranks=1)):
             values = self._score(batch, 1.0).split(batch.lengths.tolist())
             for index, value in zip(batch.samples, values, strict=True):
                 scored[index] = value.tolist()
@@ -222,8 +223,9 @@ class Updater:
         what does not fit fails here, with advice, instead of in the middle of a run. Raises UserError."""
         settings = self._settings
         per_update = settings.prompts_per_step * settings.num_generations // settings.updates_per_step
-        samples = longest_samples(longest_prompt, longest_completion, settings.tokens_per_microbatch, per_update)
-        batch = build(samples, range(len(samples)), self._policy.device)
+        most = self._layout.most(longest_prompt, longest_completion, settings.tokens_per_microbatch, per_update)
+        samples = longest_samples(longest_prompt, longest_completion, most)
+        batch = self._layout.build(samples, range(len(samples)), self._policy.device)
         with memory_error_as_advice(settings, longest_prompt + longest_completion, len(samples)):
             self._backward(batch, samples, None, Denominators.of(samples, longest_completion))
             self._masters.gradients()

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from grpo.models.head import causal_without_mask, check_head
 from grpo.records import Sample
 from grpo.training.forward import token_logprobs
-from grpo.training.layout import build
+from grpo.training.padded import PaddedRows
 from tests.training.cases import policy_of
 
 VOCABULARY = 104
@@ -86,7 +86,7 @@ def test_ragged_rows_equal_each_sequence_alone(architecture: str, temperature: f
     check_head(model)
     rows = [sample(3, 9), sample(7, 1), sample(1, 14)]
     with torch.no_grad():
-        logprobs, entropies = token_logprobs(model, build(rows, [0, 1, 2], "cpu"), temperature)
+        logprobs, entropies = token_logprobs(model, PaddedRows().build(rows, [0, 1, 2], "cpu"), temperature)
         expected_logprobs, expected_entropies = zip(*(alone(model, row, temperature) for row in rows), strict=True)
     assert (logprobs - torch.cat(expected_logprobs)).abs().max() < 2e-5
     assert (entropies - torch.cat(expected_entropies)).abs().max() < 2e-5
@@ -99,7 +99,7 @@ def test_only_layers_that_padding_could_reach_are_given_a_mask() -> None:
 
 def test_chunks_of_the_head_change_neither_values_nor_gradient(folder: Path) -> None:
     policy = policy_of(folder)
-    batch = build([sample(3, 9), sample(7, 5)], [0, 1], "cpu")
+    batch = PaddedRows().build([sample(3, 9), sample(7, 5)], [0, 1], "cpu")
     outcomes = []
     for chunk_tokens in (1000, 4):
         policy.model.zero_grad()
@@ -116,5 +116,5 @@ def test_logits_of_a_whole_microbatch_never_exist(folder: Path) -> None:
     policy = policy_of(folder)
     seen: list[int] = []
     policy.model.get_output_embeddings().register_forward_hook(lambda _, __, logits: seen.append(logits.shape[0]))
-    token_logprobs(policy.model, build([sample(20, 10), sample(5, 3)], [0, 1], "cpu"), 1.0, chunk_tokens=4)
+    token_logprobs(policy.model, PaddedRows().build([sample(20, 10), sample(5, 3)], [0, 1], "cpu"), 1.0, chunk_tokens=4)
     assert seen == [4, 4, 4, 1]

@@ -11,7 +11,6 @@ from accelerate.utils import DistributedType
 
 from grpo.errors import UserError
 from grpo.training import update
-from grpo.training.memory import longest_samples
 from grpo.training.ranks import Ranks
 from grpo.training.update import Updater
 from tests.training.cases import make_samples
@@ -30,12 +29,6 @@ def test_replicated_policies_are_taken() -> None:
     assert (ranks.count, ranks.index) == (2, 1)
 
 
-def test_the_largest_micro_batch_fills_the_budget_but_not_more_than_an_update() -> None:
-    assert len(longest_samples(10, 20, tokens_per_microbatch=100, at_most=64)) == 3
-    assert len(longest_samples(10, 20, tokens_per_microbatch=1000, at_most=8)) == 8
-    assert len(longest_samples(10, 20, tokens_per_microbatch=16, at_most=8)) == 1
-
-
 @pytest.mark.parametrize(
     "error",
     [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
@@ -51,7 +44,7 @@ def test_a_batch_that_does_not_fit_comes_with_advice(
     with pytest.raises(UserError) as caught:
         trainer.probe_memory(10, 20)
     text = str(caught.value)
-    assert "4 × 30 tokens" in text
+    assert "5 × 30 tokens" in text
     assert all(word in text for word in ("tokens_per_microbatch to 60", "gradient_checkpointing", "lora"))
 
 

@@ -1,0 +1,139 @@
+"""The shared layout: one packed row a micro-batch, each prompt once before all its completions, no padding.
+
+A group of G completions of C tokens behind a prompt of P is P + G·C tokens instead of G·(P + C). The last token of a
+completion predicts nothing that is scored, so it is not forwarded.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from grpo.models.path_attention import Branch, Completions
+from grpo.records import Sample
+from grpo.training.layout import MicroBatch, Unit, check_prompt
+
+
+class SharedPrompts:
+    """`Layout` of packed rows in which completions of one prompt share it."""
+
+    def units(self, samples: Sequence[Sample], chosen: Sequence[int], ranks: int) -> list[Unit]:
+        """Groups; where a rank would stay idle, the group with most samples is halved until none does."""
+        groups: dict[tuple[int, ...], Unit] = {}
+        for index in chosen:
+            groups.setdefault(samples[index].prompt_ids, []).append(index)
+        units = list(groups.values())
+        while len(units) < ranks and max(map(len, units), default=0) > 1:
+            largest = max(range(len(units)), key=lambda place: (len(units[place]), -place))
+            unit, half = units[largest], len(units[largest]) // 2
+            units[largest : largest + 1] = [unit[:half], unit[half:]]
+        return units
+
+    def cost(self, samples: Sequence[Sample], unit: Unit) -> int:
+        """Tokens of the prompt and of every completion."""
+        return len(samples[unit[0]].prompt_ids) + sum(len(samples[index].completion_ids) for index in unit)
+
+    def microbatches(self, samples: Sequence[Sample], units: Sequence[Unit], budget: int) -> list[Unit]:
+        """Largest unit first, each into the first micro-batch that has room for it."""
+        parts = [part for unit in units for part in self._within(samples, unit, budget)]
+        costs = [self.cost(samples, part) for part in parts]
+        batches: list[Unit] = []
+        room: list[int] = []
+        for item in sorted(range(len(parts)), key=lambda item: (-costs[item], item)):
+            place = next((place for place, left in enumerate(room) if costs[item] <= left), None)
+            if place is None:
+                batches.append(list(parts[item]))
+                room.append(budget - costs[item])
+            else:
+                batches[place] += parts[item]
+                room[place] -= costs[item]
+        return batches
+
+    def _within(self, samples: Sequence[Sample], unit: Unit, budget: int) -> list[Unit]:
+        """A unit cut where it outgrows the budget, each part with its own copy of the prompt. Completions of like
+        length stay together, because attention pads them to the longest of their part."""
+        by_length = sorted(unit, key=lambda index: (-len(samples[index].completion_ids), index))
+        parts: list[Unit] = []
+        for index in by_length:
+            if parts and self.cost(samples, [*parts[-1], index]) <= budget:
+                parts[-1].append(index)
+            else:
+                parts.append([index])
+        return parts
+
+    def build(self, samples: Sequence[Sample], chosen: Sequence[int], device: torch.device | str) -> MicroBatch:
+        """One row; samples of one prompt are brought together, in the order given."""
+        row = _Row()
+        for unit in self.units(samples, chosen, ranks=1):
+            row.add(unit, [samples[index] for index in unit])
+
+        def tensor(values: Sequence[int]) -> Tensor:
+            return torch.tensor(values, dtype=torch.long, device=device)
+
+        lengths = tensor([len(samples[index].completion_ids) for index in row.samples])
+        return MicroBatch(
+            samples=tuple(row.samples),
+            token_ids=tensor(row.token_ids)[None],
+            row_lengths=tensor([len(row.token_ids)]),
+            position_ids=tensor(row.position_ids)[None],
+            paths=tuple(_on(branch, device) for branch in row.branches),
+            predicted_at=tensor(row.predicted_at),
+            targets=tensor([token for index in row.samples for token in samples[index].completion_ids]),
+            sample_of=torch.repeat_interleave(torch.arange(len(row.samples), device=device), lengths),
+            lengths=lengths,
+        )
+
+    def most(self, prompt: int, completion: int, budget: int, at_most: int) -> int:
+        """Completions beside one prompt."""
+        return max(1, min(at_most, (budget - prompt) // max(1, completion)))
+
+
+class _Row:
+    """A packed row while it grows."""
+
+    def __init__(self) -> None:
+        self.samples: list[int] = []
+        self.token_ids: list[int] = []
+        self.position_ids: list[int] = []
+        self.predicted_at: list[int] = []
+        self.branches: list[Branch] = []
+
+    def add(self, unit: Unit, samples: Sequence[Sample]) -> None:
+        """One prompt, then its completions without their last tokens."""
+        check_prompt(samples[0])
+        start, prompt = len(self.token_ids), samples[0].prompt_ids
+        behind = start + len(prompt)
+        self.token_ids += prompt
+        self.position_ids += range(len(prompt))
+        starts = []
+        for sample in samples:
+            first, forwarded = len(self.token_ids), sample.completion_ids[:-1]
+            starts.append(first)
+            self.token_ids += forwarded
+            self.position_ids += range(len(prompt), len(prompt) + len(forwarded))
+            if sample.completion_ids:
+                self.predicted_at += [behind - 1, *range(first, first + len(forwarded))]
+        self.samples += unit
+        self.branches.append(_branch(start, len(prompt), starts, [max(0, len(s.completion_ids) - 1) for s in samples]))
+
+
+def _branch(start: int, prompt: int, starts: Sequence[int], lengths: Sequence[int]) -> Branch:
+    longest = max(lengths)
+    if longest == 0:
+        return Branch(start, prompt, None)
+    offsets_C = torch.arange(longest)
+    lengths_G, starts_G = torch.tensor(lengths), torch.tensor(starts)
+    inside_GC = offsets_C < lengths_G[:, None]
+    # A shorter completion's surplus repeats the prompt's first token: attended to by surplus alone, and then dropped.
+    queries_GC = torch.where(inside_GC, starts_G[:, None] + offsets_C, start)
+    prompt_GP = torch.arange(start, start + prompt).expand(len(lengths), -1)
+    inside = inside_GC.flatten().nonzero().squeeze(1)
+    return Branch(start, prompt, Completions(queries_GC, torch.cat([prompt_GP, queries_GC], dim=1), inside))
+
+
+def _on(branch: Branch, device: torch.device | str) -> Branch:
+    rows = branch.completions
+    if rows is None:
+        return branch
+    moved = Completions(rows.queries.to(device), rows.keys.to(device), rows.inside.to(device))
+    return Branch(branch.start, branch.prompt, moved)
