@@ -94,7 +94,24 @@ def _wait_politely() -> None:
 
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger().handlers[0].addFilter(_Once())
     logging.getLogger("grpo").setLevel(logging.INFO if _is_main_process() else logging.WARNING)
+
+
+class _Once(logging.Filter):
+    """Our own warnings are said once: what is checked before the run is read again by its stages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] != "grpo" or record.levelno != logging.WARNING:
+            return True
+        message = record.getMessage()
+        known = message in self._said
+        self._said.add(message)
+        return not known
 
 
 def _parser() -> argparse.ArgumentParser:

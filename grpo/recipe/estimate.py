@@ -3,11 +3,10 @@
 The memory probe before the first step, and the seconds of the first steps, are the measurement.
 """
 
-import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from grpo.recipe.machine import Speeds, this_machine
 from grpo.recipe.plan import DataSizes, RLPlan, SFTPlan, engine_choice, plan_stage
 from grpo.recipe.schema import Recipe, RLStage, SFTStage
 from grpo.recipe.shape import ModelShape, model_shape
@@ -15,24 +14,6 @@ from grpo.recipe.shape import ModelShape, model_shape
 GIB = 2**30
 FP32 = 4
 LOGITS_CHUNK = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class Speeds:
-    """Floating-point operations a second that training and sampling reach, and tokens a second that sampling does not
-    exceed however small the model: each token is a step of the engine."""
-
-    training: float
-    sampling: float
-    most_tokens: float
-
-
-# Measured per CPU core in bf16 with matrix extensions: a 135M model on two cores, and a 2M model for the tokens.
-CPU_CORE = Speeds(190e9, 90e9, 4000)
-# Shares of an accelerator's peak: what is usual.
-TRAINING_SHARE, SAMPLING_SHARE, ACCELERATOR_TOKENS = 0.30, 0.05, 50e3
-# Dense bf16 peak by a part of the card's name, larger names first.
-PEAKS = {"B200": 2.2e15, "H200": 9.9e14, "H100": 9.9e14, "A100": 3.1e14, "L40": 1.8e14, "4090": 1.6e14, "A10": 1.2e14}
 
 
 def memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | None = None) -> dict[str, float]:
@@ -119,18 +100,6 @@ def seconds(recipe: Recipe, name: str, shape: ModelShape, sizes: DataSizes | Non
     return passes * shape.parameters * trained / speeds.training + sampled / tokens_a_second
 
 
-def machine() -> tuple[str, Speeds | None]:
-    """What would compute here, and its speeds; None for a card that is not known."""
-    cards = [card.read_text() for card in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))]
-    if cards:
-        name = next((line.partition(":")[2].strip() for line in cards[0].splitlines() if "Model" in line), "NVIDIA GPU")
-        peak = next((value for part, value in PEAKS.items() if part in name), None)
-        return name, Speeds(peak * TRAINING_SHARE, peak * SAMPLING_SHARE, ACCELERATOR_TOKENS) if peak else None
-    cores = len(os.sched_getaffinity(0))
-    speeds = Speeds(*(cores * speed for speed in (CPU_CORE.training, CPU_CORE.sampling, CPU_CORE.most_tokens)))
-    return f"{cores} CPU cores", speeds
-
-
 def format_estimates(recipe: Recipe, base: Path, sizes: Mapping[str, DataSizes] | None = None) -> str:
     """Estimates for every stage as plain text, stated as such."""
     shape = model_shape(recipe.model, base)
@@ -140,15 +109,18 @@ def format_estimates(recipe: Recipe, base: Path, sizes: Mapping[str, DataSizes] 
 
 
 def _lines(recipe: Recipe, shape: ModelShape, sizes: Mapping[str, DataSizes]) -> Iterator[str]:
-    place, speeds = machine()
-    yield f"estimates (not measurements), {shape.parameters / 1e6:,.1f} million parameters, one process on {place}:"
+    machine = this_machine(recipe.model.dtype)
+    parameters = f"{shape.parameters / 1e6:,.1f} million parameters"
+    yield f"estimates (not measurements), {parameters}, one process on {machine.name}:"
     for name in recipe.stages:
         known = sizes.get(name)
         parts = memory(recipe, name, shape, known.longest_prompt if known else None)
         listed = ", ".join(f"{what} {size(amount)}" for what, amount in parts.items())
         yield f"  {name}: memory about {size(sum(parts.values()))} ({listed})"
-        spent = seconds(recipe, name, shape, known, speeds) if speeds else None
+        spent = seconds(recipe, name, shape, known, machine.speeds) if machine.speeds else None
         yield f"  {name}: time {f'at most about {duration(spent)}' if spent is not None else 'unknown'}"
+    if machine.advice:
+        yield f"  note: {machine.advice}"
 
 
 def size(amount: float) -> str:

@@ -146,6 +146,14 @@ def test_a_dry_run_prints_all_and_writes_nothing(folder):
     assert sorted(folder.rglob("*")) == before
 
 
+def test_a_warning_is_said_once(folder):
+    ended = subprocess.run(
+        [sys.executable, "-m", "grpo.cli.train", "r.yaml", "stages.zero.data.split=test", "--dry-run"],
+        cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert ended.stderr.count("stages.zero.data.split: 'test' has no effect on") == 1
+
+
 def test_the_resolved_recipe_that_is_printed_is_a_recipe(folder):
     page = command("r.yaml", "--dry-run", cwd=folder).stdout.partition("\nmodel    ")[0]
     (folder / "again.yaml").write_text(page)

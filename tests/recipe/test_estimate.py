@@ -6,9 +6,10 @@ import struct
 import pytest
 
 from grpo.models.characters import CHARACTERS, SPECIAL, TAGS
-from grpo.recipe.estimate import Speeds, duration, format_estimates, memory, seconds, size
+from grpo.recipe.estimate import duration, format_estimates, memory, seconds, size
 from grpo.recipe.fields import Model, TinyModel
 from grpo.recipe.load import load_recipe
+from grpo.recipe.machine import SLOW_BF16, Speeds, accelerator, cpu
 from grpo.recipe.plan import DataSizes
 from grpo.recipe.shape import TINY_VOCABULARY, model_shape, shape_of_folder
 
@@ -137,3 +138,20 @@ def test_duration(amount, text):
 
 def test_size():
     assert (size(3 * 2**29), size(5 * 2**20)) == ("1.5 GiB", "5 MiB")
+
+
+def test_a_cpu_without_bf16_instructions_is_told_apart():
+    fast, emulated, plain = (
+        cpu(2, {"avx2", "amx_bf16"}, "bfloat16"),
+        cpu(2, {"avx2"}, "bfloat16"),
+        cpu(2, set(), "float32"),
+    )
+    assert fast.speeds.training > plain.speeds.training > emulated.speeds.training
+    assert (fast.advice, emulated.advice, plain.advice) == (None, SLOW_BF16, None)
+    assert cpu(4, set(), "float32").speeds.training == 2 * plain.speeds.training
+
+
+def test_cards_by_name():
+    known, other = accelerator("Model: \t NVIDIA H100 80GB HBM3\nIRQ: 1"), accelerator("Model: Something")
+    assert (known.name, other.name, other.speeds) == ("NVIDIA H100 80GB HBM3", "Something", None)
+    assert known.speeds.training > 1e14
