@@ -2,35 +2,28 @@
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from accelerate import Accelerator
 
 from grpo.data.order import prompts_for_step, steps_for_epochs
-from grpo.data.prompts import PromptSet, load_prompts
-from grpo.errors import UserError
 from grpo.models.policy import load_policy
-from grpo.recipe.fields import Data
 from grpo.recipe.schema import RLStage
 from grpo.records import Group, Prompt
 from grpo.report.record import Record
 from grpo.rollout.engine import Engine, Request
 from grpo.rollout.guards import WeightSync
 from grpo.rollout.open import open_engine
-from grpo.scoring.scorer import Scorer
 from grpo.seeds import derive_seed
-from grpo.stages.held_out import HeldOut
 from grpo.stages.processes import gather_groups, share
+from grpo.stages.rl_data import load_data, open_held_out, open_scorer, readable
 from grpo.stages.stage import StageInputs, StageResult
 from grpo.training.checkpoints import newest_whole, prune, write_checkpoint
 from grpo.training.update import Updater
 
 log = logging.getLogger("grpo")
-
-Rows = Iterable[Mapping[str, Any]] | None
 
 PROBE_SEQUENCES, PROBE_TOKENS = 4, 64
 
@@ -53,18 +46,13 @@ class Rooms:
             gradient_checkpointing=settings.gradient_checkpointing,
             device=self.accelerator.device,
         )
-        self.data = self._load_data(settings.data, inputs.given.rows, "data", settings.max_completion_length)
-        self.scorer = Scorer(
-            settings.rewards,
-            workers=settings.reward_workers,
-            base=inputs.base,
-            functions=inputs.given.functions,
-            max_unjudged=settings.max_unjudged,
-            where=inputs.where("rewards"),
-        )
+        data = load_data(settings.data, inputs, "data", self.policy, settings.max_completion_length)
+        self.scorer = open_scorer(settings.rewards, settings, inputs, "rewards", settings.max_unjudged)
         closing.callback(self.scorer.close)
-        self._check_references()
-        self.held_out = self._open_held_out(closing)
+        self.data = readable(data, self.scorer, settings.data, inputs.where("data"))
+        self.held_out = open_held_out(settings, inputs, self.policy)
+        if self.held_out is not None:
+            closing.callback(self.held_out.scorer.close)
         self.steps = settings.steps or steps_for_epochs(
             settings.epochs or 0, len(self.data.prompts), settings.prompts_per_step
         )
@@ -198,58 +186,6 @@ class Rooms:
         log.info("%s: resuming after step %d of %d", self.inputs.name, self.step, self.steps)
 
     # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _load_data(self, data: Data, rows: Rows, key: str, longest_completion: int) -> PromptSet:
-        """Prompts that leave room for a completion of the greatest length in the model's context."""
-        context = self.policy.context_length
-        prompts = load_prompts(
-            data,
-            self.policy.tokenizer,
-            base=self.inputs.base,
-            where=self.inputs.where(key),
-            seed=self.inputs.seed,
-            max_prompt_tokens=context - longest_completion if context else None,
-            rows=rows,
-        )
-        if not prompts.prompts:
-            raise UserError("no prompt is left", where=self.inputs.where(key), advice=f"dropped: {prompts.dropped}")
-        for reason, count in prompts.dropped.items():
-            log.warning("%s: %d rows dropped (%s)", self.inputs.where(key), count, reason)
-        return prompts
-
-    def _check_references(self) -> None:
-        """References that a reward cannot read fail the run before anything is sampled, or are dropped by choice."""
-        unreadable = self.scorer.check_references(self.data.prompts)
-        if not unreadable:
-            return
-        first = unreadable[0]
-        if self.settings.data.unreadable == "fail":
-            raise UserError(
-                f"{len(unreadable)} references cannot be read, the first by reward {first.label!r}: {first.reason}",
-                where=self.inputs.where("data"),
-                advice=f"row: {dict(first.prompt.columns)}; mend the rows, or set data.unreadable: drop",
-            )
-        bad = {item.prompt.id for item in unreadable}
-        log.warning("%s: %d rows dropped (unreadable reference)", self.inputs.where("data"), len(bad))
-        self.data = self.data.without(bad)
-
-    def _open_held_out(self, closing: ExitStack) -> HeldOut | None:
-        settings = self.settings.evaluate
-        if settings is None:
-            return None
-        longest = settings.max_completion_length or self.settings.max_completion_length
-        prompts = self._load_data(settings.data, self.inputs.given.evaluation_rows, "evaluate.data", longest).prompts
-        scorer = Scorer(
-            settings.rewards,
-            workers=self.settings.reward_workers,
-            base=self.inputs.base,
-            functions=self.inputs.given.functions,
-            max_unjudged=1.0,
-            where=self.inputs.where("evaluate.rewards"),
-        )
-        closing.callback(scorer.close)
-        seed = derive_seed(self.inputs.seed, self.inputs.name, "evaluate")
-        return HeldOut(settings, prompts, scorer, seed, default_length=self.settings.max_completion_length)
 
     def _open_engine(self) -> Engine:
         prompts = [*self.data.prompts, *(self.held_out.prompts if self.held_out else [])]
