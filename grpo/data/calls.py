@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from grpo.errors import UserError
+from rewards.errors import RewardError
 
 
 def load_callable(target: str, *, base: Path, where: str) -> Callable[..., Iterable[Any]]:
@@ -47,7 +48,10 @@ def call_for_rows(
         raise UserError(
             str(error), where=f"{where}.options", advice=f"The function is called as {function.__name__}{signature}."
         ) from error
-    return function(**given, **extra)
+    try:
+        return function(**given, **extra)
+    except RewardError as error:  # of rewards.reasoning_gym:rows: a mistake in the recipe
+        raise UserError(str(error), where=f"{where}.options") from error
 
 
 def _load_file(path: Path, where: str) -> ModuleType:

@@ -46,12 +46,18 @@ def open_template(data: Data, tokenizer: Any, *, base: Path, where: str) -> Temp
     if name == "chat":
         return _chat(data, tokenizer, where)
     if name in ("r1_zero", "none"):
-        for setting in ("system", "chat_template_kwargs"):
-            if getattr(data, setting):
-                advice = "Use template: chat, or a Jinja text of your own that places it."
-                raise UserError(f"template {name} has no place for it", where=f"{where}.{setting}", advice=advice)
+        _refuse(data, ("system", "examples", "chat_template_kwargs"), where)
         return _r1_zero(where) if name == "r1_zero" else _none(where)
+    _refuse(data, ("examples",), where)
     return _jinja(data, tokenizer, base, where)
+
+
+def _refuse(data: Data, settings: Sequence[str], where: str) -> None:
+    for setting in settings:
+        if getattr(data, setting):
+            advice = "Use template: chat, or a Jinja text of your own that places it."
+            name = data.template if data.template in ("r1_zero", "none") else "of your own"
+            raise UserError(f"template {name} has no place for it", where=f"{where}.{setting}", advice=advice)
 
 
 def row_prompt(row: Mapping[str, Any], place: str, where: str) -> str | tuple[Message, ...]:
@@ -88,9 +94,15 @@ def _chat(data: Data, tokenizer: Any, where: str) -> Template:
             advice="For a base model use template: r1_zero or none, or give a Jinja text of your own.",
         )
 
+    shown: list[Message] = []
+    for example in data.examples:
+        shown += [{"role": "user", "content": example.prompt}, {"role": "assistant", "content": example.completion}]
+
     def apply(row: Mapping[str, Any], place: str) -> Rendered:
         prompt = row_prompt(row, place, where)
         messages: list[Message] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+        after_system = 1 if messages[0]["role"] == "system" else 0
+        messages[after_system:after_system] = shown
         if data.system is not None:
             if messages[0]["role"] == "system":
                 message = f"{place}: the prompt has a system message already"

@@ -76,6 +76,13 @@ class Lora(Strict):
     target_modules: str | tuple[str, ...] = "all-linear"
 
 
+class Example(Strict):
+    """A worked example: what a user might ask, and the answer one wants, in the form one wants."""
+
+    prompt: str
+    completion: str
+
+
 class Data(Strict):
     """Where rows come from and how they become prompts.
 
@@ -87,6 +94,7 @@ class Data(Strict):
         `prompt` is text or messages; `solution` is the reference (a column `answer` is understood as one too).
     template: `chat` (the model's chat template), `r1_zero` (R1-Zero's base template with think/answer tags), `none`
         (the prompt as it is), a path to a .jinja file, or Jinja text (contains `{{`).
+    system, examples: with `chat`, a system message, and earlier turns that show how to answer (few-shot).
     too_long: a prompt that does not fit beside max_completion_length: `fail`, or `drop` (counted and shown).
     unreadable: a row whose reference a reward cannot read: `fail`, or `drop` (counted and shown).
     """
@@ -99,6 +107,7 @@ class Data(Strict):
     columns: dict[str, str] = {}
     template: str = "chat"
     system: str | None = None
+    examples: tuple[Example, ...] = ()
     chat_template_kwargs: dict[str, Any] = {}
     too_long: Literal["fail", "drop"] = "fail"
     unreadable: Literal["fail", "drop"] = "fail"

@@ -36,6 +36,17 @@ def test_a_text_prompt_is_one_user_turn_of_the_chat_template(characters: Any) ->
     assert characters.decode(prompt.token_ids) == prompt.text
 
 
+def test_examples_are_earlier_turns_behind_the_system_message(characters: Any) -> None:
+    examples = [{"prompt": "1+1=", "completion": "2"}]
+    shown = "<|im_start|>user\n1+1=<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n"
+    asked = "<|im_start|>user\n2+3=<|im_end|>\n<|im_start|>assistant\n"
+    assert one(characters, {"prompt": "2+3="}, examples=examples).text == shown + asked
+    turns = [{"role": "system", "content": "Add."}, {"role": "user", "content": "2+3="}]
+    for row, fields in (({"prompt": turns}, {}), ({"prompt": "2+3="}, {"system": "Add."})):
+        prompt = one(characters, row, examples=examples, **fields)
+        assert prompt.text == f"<|im_start|>system\nAdd.<|im_end|>\n{shown}{asked}"
+
+
 def test_messages_stay_messages_and_an_assistant_turn_is_continued(characters: Any) -> None:
     turns = [{"role": "user", "content": "2+3=", "tool_calls": None}, {"role": "assistant", "content": "<think>"}]
     prompt = one(characters, {"prompt": turns})
@@ -92,6 +103,11 @@ def test_a_tokenizer_that_adds_no_bos_gets_none(characters: Any) -> None:
         ({"prompt": "q"}, {"template": "{{ nothing }}"}, "'nothing' is undefined"),
         ({"prompt": "q"}, {"template": "{% if %}"}, "not a Jinja text (line 1)"),
         ({"prompt": "q"}, {"template": "none", "system": "s"}, "template none has no place for it"),
+        (
+            {"prompt": "q"},
+            {"template": "{{ prompt }}", "examples": [{"prompt": "a", "completion": "b"}]},
+            "template of your own has no place for it",
+        ),
         ({"prompt": [{"role": "user", "content": "q"}]}, {"template": "none"}, "template none takes a prompt that is"),
         ({"prompt": [{"role": "system", "content": "q"}]}, {"system": "s"}, "has a system message already"),
         ({"prompt": ""}, {"template": "none"}, "rows, row 0 (counted from 0): the prompt is empty"),
