@@ -88,6 +88,8 @@ class RLSettings(Optimizer, Sampling):
     beta: weight of the KL to the reference; kl_estimator `k3`, or `k3_unbiased` (k3 times the importance ratio).
     scale_rewards: divide centred rewards by the std of the `group`, the `batch`, or `none`.
     multi_objective_aggregation: `sum_then_normalize`, or `normalize_then_sum` (GDPO), which fixes baseline and scale.
+    log_completions: how many the console shows at a time. keep_rollouts: completions of the last so many steps stay on
+        the disk (null: of all).
     """
 
     num_generations: Annotated[int, Field(ge=2)] = 8
@@ -115,6 +117,7 @@ class RLSettings(Optimizer, Sampling):
     rollout: Rollout = Rollout()
     reward_workers: PositiveInt = 2
     log_completions: int = Field(default=2, ge=0)
+    keep_rollouts: PositiveInt | None = None
     memory_probe: bool = True
 
     @model_validator(mode="after")

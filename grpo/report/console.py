@@ -61,6 +61,10 @@ class Console:
         self._print(evaluation_line(step, metrics), style="bold")
         self._print_dim(excerpts(groups, None, self.completions))
 
+    def say(self, line: str) -> None:
+        """What takes a while now and will print nothing meanwhile."""
+        self._print(line, style="dim")
+
     def close(self) -> None:
         if self._bar:
             self._bar.stop()

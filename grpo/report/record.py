@@ -73,6 +73,11 @@ class Record:
         for name in ("rollouts", "evaluations"):
             completion_files.keep_until(self.folder / name, step)
 
+    def say(self, line: str) -> None:
+        """One line on the console, for what takes a while."""
+        if self._console:
+            self._console.say(line)
+
     def step(self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float]) -> None:
         """One finished step: its metrics, and the seconds of each phase."""
         if not self.active:

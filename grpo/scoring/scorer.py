@@ -3,7 +3,7 @@
     scorer.begin(prompts)
     for completion in engine.generate(...):
         scorer.submit(completion)          # row rewards are judged while generation goes on
-    groups = scorer.finish()               # TRL-style functions are called here, once, rows in group order
+    groups = scorer.finish()               # group rewards, a call a group; TRL-style functions, once, in group order
 
 Wrong is not the same as could not judge: a step in which more than `max_unjudged` of the completions have a weighted
 reward that could not judge them stops the run with the first reason.
@@ -18,13 +18,12 @@ from typing import Any
 from grpo.errors import GuardError
 from grpo.recipe.fields import Reward
 from grpo.records import Completion, Group, Prompt
-from grpo.scoring.sources import Source, open_sources
+from grpo.scoring.calls import row_of, step_calls
+from grpo.scoring.sources import open_sources
 from rewards.batch import BatchResult, call_batch
 from rewards.pool import Pool
-from rewards.protocol import RowReward
+from rewards.protocol import Judging
 from rewards.verdict import Verdict
-
-STEP = "step"  # key in the pool of what is judged once a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +63,9 @@ class Scorer:
         self.extra_columns: dict[str, list[Any]] = {}
 
     def check_references(self, prompts: Iterable[Prompt]) -> list[Unreadable]:
-        """Every row whose reference some row reward cannot read, with the reason."""
-        readers = [(s.label, s.judge) for s in self._sources if isinstance(s.judge, RowReward)]
-        checked = [(p, label, judge.check_reference(_row(p))) for p in prompts for label, judge in readers]
+        """Every row whose reference some row or group reward cannot read, with the reason."""
+        readers = [(s.label, s.judge) for s in self._sources if isinstance(s.judge, Judging)]
+        checked = [(p, label, judge.check_reference(row_of(p))) for p in prompts for label, judge in readers]
         return [Unreadable(prompt, label, reason) for prompt, label, reason in checked if reason is not None]
 
     def begin(self, prompts: Sequence[Prompt], step: int = 0) -> None:
@@ -88,7 +87,7 @@ class Scorer:
         if completion.sample in of_prompt:
             raise ValueError(f"sample {completion.sample} of prompt {completion.prompt_id} was submitted twice")
         of_prompt[completion.sample] = completion
-        row = {**_row(self._by_id[completion.prompt_id]), "completion_ids": completion.token_ids}
+        row = {**row_of(self._by_id[completion.prompt_id]), "completion_ids": completion.token_ids}
         for source in self._sources:
             if source.kind == "row" and self._pool is not None:
                 key = (completion.prompt_id, completion.sample)
@@ -100,25 +99,21 @@ class Scorer:
         rows = [
             (p, self._completions[p.id][sample]) for p in self._prompts for sample in sorted(self._completions[p.id])
         ]
-        kwargs = self._batch_kwargs(rows)
-        batches: dict[str, BatchResult] = {}
-        for source in self._sources:
-            if source.kind == "pooled_batch" and self._pool is not None:
-                state = {"trainer_state": self._trainer_state}
-                self._pool.submit_batch(STEP, source.label, {**kwargs, **state})
-        for source in self._sources:
-            if source.kind == "local":
-                batches[source.label] = call_batch(source.judge, {**kwargs, "trainer_state": self._trainer_state})
-        judged = self._pool.collect() if self._pool is not None else {}
-        for source in self._sources:
-            result = judged.get((STEP, source.label))
-            if isinstance(result, BatchResult):
-                batches[source.label] = result
-        self._keep_logged(batches)
-        verdicts = [
-            {s.label: self._verdict(s, index, completion, judged, batches) for s in self._sources}
-            for index, (_, completion) in enumerate(rows)
-        ]
+        calls = step_calls(self._sources, rows, self._trainer_state)
+        results: dict[Any, Any] = {}
+        for call in calls:
+            if call.source.spec is not None and self._pool is not None:
+                self._pool.submit_batch(call.key, call.source.label, call.kwargs)
+        for call in calls:
+            if call.source.spec is None:
+                results[(call.key, call.source.label)] = call_batch(call.source.judge, call.kwargs)
+        if self._pool is not None:
+            results |= self._pool.collect()
+        for call in calls:
+            batch = results.pop((call.key, call.source.label))
+            self._keep_logged(batch)
+            results |= {(row, call.source.label): v for row, v in zip(call.rows, batch.verdicts, strict=True)}
+        verdicts = [{label: results[((p.id, c.sample), label)] for label in self.labels} for p, c in rows]
         self._guard(verdicts)
         return self._groups(rows, verdicts)
 
@@ -127,36 +122,9 @@ class Scorer:
         if self._pool is not None:
             self._pool.close()
 
-    @staticmethod
-    def _verdict(
-        source: Source,
-        index: int,
-        completion: Completion,
-        judged: Mapping[Any, Any],
-        batches: Mapping[str, BatchResult],
-    ) -> Verdict:
-        if source.label in batches:
-            return batches[source.label].verdicts[index]
-        verdict = judged[((completion.prompt_id, completion.sample), source.label)]
-        assert isinstance(verdict, Verdict)
-        return verdict
-
-    def _batch_kwargs(self, rows: Sequence[tuple[Prompt, Completion]]) -> dict[str, Any]:
-        """TRL's keywords: prompts and completions (as messages where the prompt was), ids, and every column."""
-        names = dict.fromkeys(name for prompt in self._prompts for name in prompt.columns)
-        reserved = {"prompts", "completions", "completion_ids", "trainer_state", "log_metric", "log_extra"}
-        columns = {name: [p.columns.get(name) for p, _ in rows] for name in names if name not in reserved}
-        return {
-            **columns,
-            "prompts": [p.text if p.messages is None else [dict(m) for m in p.messages] for p, _ in rows],
-            "completions": [_as_the_prompt(p, c) for p, c in rows],
-            "completion_ids": [list(c.token_ids) for _, c in rows],
-        }
-
-    def _keep_logged(self, batches: Mapping[str, BatchResult]) -> None:
-        for result in batches.values():
-            self.extra_metrics |= {name: sum(v) / len(v) for name, v in result.metrics.items()}
-            self.extra_columns |= result.extras
+    def _keep_logged(self, result: BatchResult) -> None:
+        self.extra_metrics |= {name: sum(v) / len(v) for name, v in result.metrics.items()}
+        self.extra_columns |= result.extras
 
     def _guard(self, verdicts: Sequence[Mapping[str, Verdict]]) -> None:
         counting = [source.label for source in self._sources if source.counts]
@@ -179,12 +147,3 @@ class Scorer:
             Group(prompt, tuple(c for c, _ in by_prompt[prompt.id]), tuple(v for _, v in by_prompt[prompt.id]))
             for prompt in self._prompts
         ]
-
-
-def _row(prompt: Prompt) -> dict[str, Any]:
-    """What a row reward sees of a prompt: its columns, and the rendered text (a template may open `<think>`)."""
-    return {**prompt.columns, "prompt": prompt.text}
-
-
-def _as_the_prompt(prompt: Prompt, completion: Completion) -> str | list[dict[str, str]]:
-    return completion.text if prompt.messages is None else [{"role": "assistant", "content": completion.text}]

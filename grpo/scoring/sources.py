@@ -1,6 +1,7 @@
 """Which kind each reward of a run is, and where it runs.
 
 - `row`: ours, one completion at a time; in the worker pool, as each completion finishes;
+- `group`: ours, the completions of one prompt together; in the pool, once a step, one call a group;
 - `pooled_batch`: TRL's convention, importable by a fresh process; in the pool, once a step;
 - `local`: what cannot travel (lambdas, closures, functions of the main script, async functions, modules, objects); in
   this process, once a step.
@@ -19,16 +20,17 @@ from typing import Any, Literal
 from grpo.errors import UserError
 from grpo.recipe.fields import Reward
 from rewards.errors import RewardError
-from rewards.load import is_row_reward, load_reward
+from rewards.load import is_group_reward, is_row_reward, load_reward
 from rewards.pool import RewardSpec
 
 logger = logging.getLogger(__name__)
-Kind = Literal["row", "pooled_batch", "local"]
+Kind = Literal["row", "group", "pooled_batch", "local"]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One reward of the run. judge: the reward itself, in this process. spec: how a worker loads it, or None.
+    """One reward of the run. judge: the reward itself, in this process. spec: how a worker loads it, or None where it
+    runs in this process.
     counts: whether it weighs in the advantage (weight 0 is for looking only)."""
 
     label: str
@@ -58,16 +60,21 @@ def _from_recipe(reward: Reward, base: Path, where: str) -> Source:
     except RewardError as error:
         raise UserError(str(error), where=where) from error
     spec = RewardSpec(reward.use, reward.params, base, reward.seconds)
-    if is_row_reward(judge):
-        return Source(reward.label, "row", judge, spec, reward.weight != 0)
+    if is_row_reward(judge) or is_group_reward(judge):
+        kind: Kind = "row" if is_row_reward(judge) else "group"
+        return Source(reward.label, kind, judge, spec, reward.weight != 0)
     return _batch(reward, judge, spec, _why_it_stays(judge, importable=True))
 
 
 def _from_python(reward: Reward, function: Callable[..., Any]) -> Source:
     if not callable(function):
         raise UserError(f"reward {reward.label} is a {type(function).__name__}, which is not callable")
-    kind: Kind = "row" if is_row_reward(function) else "pooled_batch"
-    reason = _why_no_worker_makes_it(function) if kind == "row" else _why_it_stays(function, importable=False)
+    kind: Kind = "row" if is_row_reward(function) else "group" if is_group_reward(function) else "pooled_batch"
+    ours = kind != "pooled_batch"
+    reason = _why_no_worker_makes_it(function) if ours else _why_it_stays(function, importable=False)
+    if reason is not None and kind == "group":
+        _say_it_stays(reward, reason)
+        return Source(reward.label, kind, function, None, reward.weight != 0)
     if reason is not None:
         return _batch(reward, function, None, reason)
     spec = RewardSpec(reward.label, {}, Path("."), reward.seconds, pickle.dumps(function))
@@ -75,7 +82,7 @@ def _from_python(reward: Reward, function: Callable[..., Any]) -> Source:
 
 
 def _why_no_worker_makes_it(reward: Callable[..., Any]) -> str | None:
-    """Why a row reward cannot be sent to a worker, or None."""
+    """Why a row or group reward cannot be sent to a worker, or None."""
     if not _importable_elsewhere(type(reward)):
         return f"a worker cannot import {type(reward).__qualname__} from {type(reward).__module__}"
     try:
@@ -89,8 +96,12 @@ def _batch(reward: Reward, judge: Callable[..., Any], spec: RewardSpec | None, r
     counts = reward.weight != 0
     if reason is None:
         return Source(reward.label, "pooled_batch", judge, spec, counts)
-    logger.warning("reward %s runs in this process, without a deadline: %s", reward.label, reason)
+    _say_it_stays(reward, reason)
     return Source(reward.label, "local", judge, None, counts)
+
+
+def _say_it_stays(reward: Reward, reason: str) -> None:
+    logger.warning("reward %s runs in this process, without a deadline: %s", reward.label, reason)
 
 
 def _why_it_stays(function: Callable[..., Any], importable: bool) -> str | None:

@@ -37,6 +37,12 @@ class HeldOut:
             metrics |= self._named(greedy, "eval/greedy/")
         return metrics, sampled
 
+    @property
+    def described(self) -> str:
+        """What one evaluation samples, for people."""
+        greedy = " and once greedily" if self.settings.greedy and self.settings.temperature > 0 else ""
+        return f"{len(self.prompts):,} held-out prompts, {self._samples} samples each{greedy}"
+
     def closing_lines(self, first: dict[str, float], last: dict[str, float]) -> list[str]:
         """What a person wants to read at the end: accuracy before and after."""
         lines = []

@@ -73,6 +73,7 @@ class Rooms:
             accelerator=self.accelerator,
             total_steps=self.steps,
             completions_shown=settings.log_completions,
+            keep_rollouts=settings.keep_rollouts,
         )
         closing.callback(self.record.close)
         self._resume()
@@ -134,6 +135,7 @@ class Rooms:
         """Held-out accuracy at this step, recorded; remembers the best step."""
         if self.held_out is None:
             return
+        self.record.say(f"evaluating: {self.held_out.described} …")
         metrics, completions = self.held_out.measure(self.engine, self.accelerator)
         self._last_evaluation = metrics
         if step == 0:
