@@ -26,6 +26,10 @@ PICKLED_MESSAGES = {"VLLM_ALLOW_INSECURE_SERIALIZATION": "1"}
 CPU_PREFILL_TOKENS = 8192
 """Most tokens of one engine step on CPU."""
 
+CPU_BLOCK_TOKENS = 32
+"""Tokens of a KV cache block on CPU. Samples of a prompt share its whole blocks only, and vLLM's own 128 are longer than
+many a prompt; its kernels want a multiple of 32."""
+
 _OURS = frozenset(
     {"model", "dtype", "seed", "logprobs_mode", "max_model_len", "worker_extension_cls", "weight_transfer_config"}
 )
@@ -93,6 +97,7 @@ def engine_arguments(
         arguments |= {
             "kv_cache_memory_bytes": int(rollout.kv_cache_gib * 2**30),
             "enforce_eager": True,
+            "block_size": CPU_BLOCK_TOKENS,
             # A prompt that is only partly prefilled makes vLLM rewind the request's random generator, which CPU
             # generators cannot do ("CPU Generator does not use offset"): every prompt is prefilled at once.
             "enable_chunked_prefill": False,
