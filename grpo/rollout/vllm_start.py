@@ -27,8 +27,8 @@ CPU_PREFILL_TOKENS = 8192
 """Most tokens of one engine step on CPU."""
 
 CPU_BLOCK_TOKENS = 32
-"""Tokens of a KV cache block on CPU. Samples of a prompt share its whole blocks only, and vLLM's own 128 are longer than
-many a prompt; its kernels want a multiple of 32."""
+"""Tokens of a KV cache block on CPU. Samples of a prompt share its whole blocks only, and vLLM's own 128 are longer
+than many a prompt; its kernels want a multiple of 32."""
 
 _OURS = frozenset(
     {"model", "dtype", "seed", "logprobs_mode", "max_model_len", "worker_extension_cls", "weight_transfer_config"}
