@@ -12,10 +12,10 @@ import time
 import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rewards.protocol import RowReward
+from rewards.protocol import Judging
 from rewards.verdict import Verdict
 
 
@@ -40,9 +40,11 @@ def call_batch(function: Callable[..., Any], kwargs: Mapping[str, Any]) -> Batch
     result = BatchResult([])
     start = time.process_time()
     try:
-        if isinstance(function, RowReward):
+        if isinstance(function, Judging):
             columns = {name: value for name, value in kwargs.items() if name != "completions"}
-            result.verdicts = function.judge(completions=kwargs["completions"], **columns)
+            judged = function.judge(completions=kwargs["completions"], **columns)
+            seconds = (time.process_time() - start) / max(count, 1)
+            result.verdicts = [replace(verdict, seconds=seconds) for verdict in judged]
             return result
         answer = function(**_fitting(function, {**kwargs, **_loggers(result)}))
         if inspect.iscoroutine(answer):

@@ -5,6 +5,9 @@
 The whole completion must have the form, each tag once, in order, with something in both parts: text after `</answer>`,
 a second answer or an empty reasoning scores 0.0. Where the prompt already ends with `<think>` (many chat templates, and
 R1-Zero's own), the completion begins inside the reasoning and must not open it again.
+
+A pattern of your own may take forever on some texts (nested repetition): in a worker the deadline of the judgement ends
+it, and the verdict is `timeout`. Called directly, as TRL does, there is no deadline.
 """
 
 import re
@@ -27,8 +30,10 @@ class FormatReward(RowReward):
 
     style: `think_answer`; `think` (reasoning, then free text as the answer); `answer` (free text, then the answer
         tags at the end).
-    pattern: a regular expression of your own that the whole completion must match, instead of a style.
-    prefilled: whether the prompt ends with `<think>`; None looks at the prompt.
+    pattern: a regular expression of your own that the whole completion must match, instead of a style. A dot matches
+        line ends too. It sees the completion alone: what the prompt opened is not part of it.
+    prefilled: whether the prompt ends with `<think>`; None looks at the prompt. A trainer that hands over messages and
+        not the rendered prompt (TRL) cannot show it: say it there.
     """
 
     name = "format"
@@ -38,7 +43,7 @@ class FormatReward(RowReward):
             raise RewardError(f"format: no style {style!r}; there are {', '.join(STYLES)}, or give `pattern`")
         self.tags = STYLES[style]
         self.prefilled = prefilled
-        self.pattern = re.compile(pattern, re.DOTALL) if pattern is not None else None
+        self.pattern = None if pattern is None else _compiled(pattern)
 
     def judge_one(self, completion: str, row: Mapping[str, Any]) -> Verdict:
         if self.pattern is not None:
@@ -72,7 +77,7 @@ class FormatReward(RowReward):
         return self._blank_or_stray(parts)
 
     def _blank_or_stray(self, parts: list[str]) -> str | None:
-        blank = [not part.strip() for part in parts]
+        blank = [_is_blank(part) for part in parts]
         if self.tags[0] == "<think>":
             if not blank[0]:
                 return "text before <think>"
@@ -85,3 +90,15 @@ class FormatReward(RowReward):
         if blank[-2]:
             return "the answer is empty"
         return None if blank[-1] else "text after </answer>"
+
+
+def _is_blank(text: str) -> bool:
+    """Nothing to be seen: spaces, line ends, and characters without a shape, such as the zero-width space."""
+    return not any(char.isprintable() and not char.isspace() for char in text)
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, re.DOTALL)
+    except re.error as error:
+        raise RewardError(f"format: the pattern {pattern!r} is no regular expression: {error}") from error

@@ -5,6 +5,9 @@ What is found may be
 - a function that takes `completions` (or any keyword): a reward in TRL's convention, parameters bound to it;
 - any other function: a factory, called with the parameters, that returns the reward (as TRL's
   `get_soft_overlong_punishment` does).
+
+A class or factory that names `base_folder` is given the folder that files are relative to: for a reward that judges by
+another one (`length`, where being right matters).
 """
 
 import functools
@@ -21,9 +24,19 @@ from types import ModuleType
 from typing import Any
 
 from rewards.errors import RewardError
-from rewards.protocol import RowReward
+from rewards.protocol import GroupReward, Judging, RowReward
 
-SHIPPED: dict[str, str] = {"math": "rewards.math:MathReward", "format": "rewards.format:FormatReward"}
+SHIPPED: dict[str, str] = {
+    "choice": "rewards.choice:ChoiceReward",
+    "code": "rewards.code:CodeReward",
+    "countdown": "rewards.countdown:CountdownReward",
+    "format": "rewards.format:FormatReward",
+    "language": "rewards.language:LanguageReward",
+    "length": "rewards.length:length",
+    "math": "rewards.math:MathReward",
+    "reasoning_gym": "rewards.reasoning_gym:ReasoningGymReward",
+    "repetition": "rewards.repetition:RepetitionReward",
+}
 
 
 def is_row_reward(obj: object) -> bool:
@@ -31,10 +44,15 @@ def is_row_reward(obj: object) -> bool:
     return isinstance(obj, RowReward)
 
 
-def load_reward(use: str, params: Mapping[str, Any], base: Path) -> RowReward | Callable[..., Any]:
+def is_group_reward(obj: object) -> bool:
+    """True where the reward judges the completions of one prompt together."""
+    return isinstance(obj, GroupReward)
+
+
+def load_reward(use: str, params: Mapping[str, Any], base: Path) -> Judging | Callable[..., Any]:
     """The reward that `use` names. Files are relative to `base`. Raises RewardError, with what to do."""
     found = _find(use, base)
-    if isinstance(found, RowReward):
+    if isinstance(found, Judging):
         if params:
             raise RewardError(f"{use} is a ready-made reward and takes no parameters, got {dict(params)}")
         return found
@@ -42,6 +60,8 @@ def load_reward(use: str, params: Mapping[str, Any], base: Path) -> RowReward | 
         raise RewardError(f"{use} is a {type(found).__name__}: a reward is a class or a function")
     is_reward = not inspect.isclass(found) and takes_completions(found)
     signature = inspect.signature(found)
+    if "base_folder" in signature.parameters and not is_reward:
+        params = {"base_folder": base, **params}
     try:
         signature.bind_partial(**params) if is_reward else signature.bind(**params)
     except TypeError as error:

@@ -22,14 +22,18 @@ from typing import Any
 
 from rewards.batch import BatchResult, call_batch
 from rewards.load import load_reward
-from rewards.protocol import RowReward
+from rewards.protocol import Judging, RowReward
 from rewards.verdict import Verdict
 
-Loaded = dict[str, RowReward | Callable[..., Any] | str]
+serving = False  # whether this process is a worker: some rewards judge nowhere else
+
+Loaded = dict[str, Judging | Callable[..., Any] | str]
 
 
 def main(descriptor: int) -> None:
     """Serve the socket. First message: the settings; then tasks; each is answered in turn."""
+    global serving
+    serving = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPROF})
@@ -67,7 +71,7 @@ def _load(specs: dict[str, tuple[str, dict[str, Any], str] | bytes]) -> Loaded:
     for label, spec in specs.items():
         try:
             reward = pickle.loads(spec) if isinstance(spec, bytes) else load_reward(spec[0], spec[1], Path(spec[2]))
-            if isinstance(reward, RowReward):
+            if isinstance(reward, Judging):
                 reward.warm_up()
             loaded[label] = reward
         except Exception:  # the boundary to code of others
@@ -83,7 +87,7 @@ def _limit_memory(allowance: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
-def _judge_row(reward: RowReward | Callable[..., Any] | str, completion: str, row: dict[str, Any]) -> Verdict:
+def _judge_row(reward: Judging | Callable[..., Any] | str, completion: str, row: dict[str, Any]) -> Verdict:
     if isinstance(reward, str):
         return Verdict("error", detail=reward)
     assert isinstance(reward, RowReward)
@@ -95,7 +99,7 @@ def _judge_row(reward: RowReward | Callable[..., Any] | str, completion: str, ro
     return replace(verdict, seconds=time.process_time() - start)
 
 
-def _judge_batch(reward: RowReward | Callable[..., Any] | str, kwargs: dict[str, Any]) -> BatchResult:
+def _judge_batch(reward: Judging | Callable[..., Any] | str, kwargs: dict[str, Any]) -> BatchResult:
     if isinstance(reward, str):
         return BatchResult([Verdict("error", detail=reward)] * len(kwargs["completions"]))
     return call_batch(reward, kwargs)

@@ -117,7 +117,8 @@ class Data(Strict):
 class Reward(Strict):
     """One reward and its weight.
 
-    use: a shipped reward (`math`, `format`), an import path (`package.module:function`), or `file.py:function`.
+    use: a shipped reward (`math`, `code`, `format`, `language`, `length`, `repetition`, `countdown`, `choice`,
+        `reasoning_gym`), an import path (`package.module:function`), or `file.py:function`.
     params: keywords given to it at construction.
     seconds: deadline for one judgement, in the worker's CPU seconds.
     """

@@ -1,23 +1,30 @@
 r"""The shape of an answer: what is compared with what.
 
-    x \in (-6,10]      → Interval "(", "]" of -6 and 10, named x
+    x \in (-6,10]      → Relation \in of x and the bracket "(]" of -6 and 10
     1, \frac12, 3      → a list of three parts, in any order
     k = 45, n = 2      → a list of two relations
 
 Parts are split at the top level of brackets only; formulas are left for `symbolic` to compare.
 """
 
+import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rewards.math.normalize import normalize
+from rewards.math.split import CLOSE, OPEN, split_relation, split_top
+from rewards.math.text import without_labels, without_words
+from rewards.math.units import split_unit
 
 MAX_PARTS = 64
-_RELATION = re.compile(r"\\(?:leq|geq|neq|in|approx)(?![a-zA-Z])|[=<>]")
-_SEPARATOR = re.compile(r",?\s*\\text\{\s*(?:and|or)\s*\}\s*|,?\s*(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])\s*|[,;]")
+MAX_DEPTH = 6
+MAX_SIGNS = 3  # of plus-minus in one part: eight values
+_SEPARATOR = re.compile(r",?\s*\\text\{\s*(?:and|or)\s*\}\s*|,?\s*(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])\s*|[,;和或]")
 _STRONG_SEPARATOR = re.compile(r";")  # of groups, as in `p=5,q=2;p=7,q=2`
-_MATRIX = re.compile(r"\\begin\{([pbvBV]?matrix|array)\}(?:\{[^{}]*\})?(.*)\\end\{\1\}", re.DOTALL)
-_OPEN, _CLOSE = "([{", ")]}"
+_MATRIX = re.compile(r"\(?\\begin\{([pbvBV]?matrix|array)\}(?:\{[^{}]*\})?(.*)\\end\{\1\}\)?", re.DOTALL)
+_UNION = re.compile(r"\\cup(?![a-zA-Z])")
+_WITHOUT = re.compile(r"\\setminus(?![a-zA-Z])")
+_SIGNS = re.compile(r"\\(pm|mp)(?![a-zA-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +36,14 @@ class Formula:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """kind: `list` and `set` (any order), `sequence` (a bare list with \\ldots: in order), `bracket` (tuple or
-    interval: in order; `brackets` says which), `union` (any order), `matrix` (rows of the given width)."""
+    """kind: `list` and `set` (any order), `sequence` (a list with \\ldots, or of labelled parts: in order), `bracket`
+    (tuple or interval: in order; `brackets` says which), `union` (any order), `without` (a set and what it lacks),
+    `matrix` (row by row; `brackets` is the width, -1 where rows differ). text: as it was spelled."""
 
     kind: str
     parts: tuple["Answer", ...]
     brackets: str = ""
+    text: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,41 +57,53 @@ class Relation:
 Answer = Formula | Parts | Relation
 
 
-def read_answer(text: str) -> Answer:
-    """The shape of an answer as written."""
-    return _shape(normalize(text), 0)
+def read_answer(normalized: str) -> Answer:
+    """The shape of an answer in the one spelling of `normalize`."""
+    return _shape(normalized, 0)
 
 
 def _shape(text: str, depth: int) -> Answer:
-    text = text.strip()
-    if depth > 6:
+    text = without_words(text.strip())
+    if depth > MAX_DEPTH:
         return Formula(text)
     matrix = _MATRIX.fullmatch(text)
-    if matrix:
-        return _matrix(matrix[2], depth)
+    if matrix and matrix[2].count(r"\begin") == 0:
+        return _matrix(matrix[2], text, depth)
     groups = split_top(text, _STRONG_SEPARATOR)
     if len(groups) == 1:
         groups = split_top(text, _SEPARATOR)
     if 1 < len(groups) <= MAX_PARTS:
-        kind = "sequence" if "\\ldots" in text else "list"
-        return Parts(kind, tuple(_shape(part, depth + 1) for part in _with_plus_minus(groups)))
-    sides, signs = _split_relation(text)
+        return _list(groups, text, depth)
+    sides, signs = split_relation(text)
     if 1 < len(sides) <= MAX_PARTS:
         return Relation(tuple(_shape(side, depth + 1) for side in sides), tuple(signs))
-    pieces = split_top(text, re.compile(r"\\cup(?![a-zA-Z])"))
-    if 1 < len(pieces) <= MAX_PARTS:
-        return Parts("union", tuple(_shape(piece, depth + 1) for piece in pieces))
-    return _bracketed(text, depth) or _plus_minus(text, depth) or Formula(text)
+    for kind, separator in (("without", _WITHOUT), ("union", _UNION)):
+        pieces = split_top(text, separator)
+        if 1 < len(pieces) <= MAX_PARTS:
+            return Parts(kind, _shapes(pieces, depth), text=text)
+    return _bracketed(text, depth) or _plus_minus(text, depth) or Formula(split_unit(text)[0] if depth else text)
 
 
-def _matrix(body: str, depth: int) -> Parts:
+def _shapes(texts: list[str], depth: int) -> tuple[Answer, ...]:
+    return tuple(_shape(text, depth + 1) for text in texts[:MAX_PARTS])
+
+
+def _list(groups: list[str], text: str, depth: int) -> Parts:
+    unlabelled = without_labels(groups)
+    if unlabelled is not None:
+        return Parts("sequence", _shapes(unlabelled, depth), text=text)
+    kind = "sequence" if "\\ldots" in text else "list"
+    return Parts(kind, _shapes(_with_plus_minus(groups), depth), text=text)
+
+
+def _matrix(body: str, text: str, depth: int) -> Parts:
     rows = [row for row in re.split(r"\\\\", body) if row.strip()]
     cells = [split_top(row, re.compile("&"), keep_empty=True) for row in rows]
     width = len(cells[0]) if cells else 0
     if any(len(row) != width for row in cells):
         width = -1
     flat = tuple(_shape(normalize(cell), depth + 1) for row in cells[:MAX_PARTS] for cell in row[:MAX_PARTS])
-    return Parts("matrix", flat, str(width))
+    return Parts("matrix", flat, str(width), text=text)
 
 
 def _bracketed(text: str, depth: int) -> Answer | None:
@@ -90,24 +111,24 @@ def _bracketed(text: str, depth: int) -> Answer | None:
     inner, brackets = text, ""
     if text.startswith("\\{") and text.endswith("\\}"):
         inner, brackets = text[2:-2], "{}"
-    elif len(text) > 1 and text[0] in _OPEN and text[-1] in _CLOSE and _is_one_pair(text):
+    elif len(text) > 1 and text[0] in OPEN and text[-1] in CLOSE and _is_one_pair(text):
         inner, brackets = text[1:-1], text[0] + text[-1]
     if not brackets:
         return None
     parts = split_top(inner, _SEPARATOR)
     if brackets == "{}":
-        return Parts("set", tuple(_shape(part, depth + 1) for part in _with_plus_minus(parts)[:MAX_PARTS]))
+        return Parts("set", _shapes(_with_plus_minus(parts), depth), text=text)
     if len(parts) == 1:
-        return _shape(inner, depth + 1) if brackets == "()" and inner.strip() else None
-    return Parts("bracket", tuple(_shape(part, depth + 1) for part in parts[:MAX_PARTS]), brackets)
+        return _shape(inner, depth + 1) if brackets in ("()", "[]") and inner.strip() else None
+    return Parts("bracket", _shapes(parts, depth), brackets, text=text)
 
 
 def _is_one_pair(text: str) -> bool:
     depth = 0
     for position, char in enumerate(text):
-        if char in _OPEN:
+        if char in OPEN:
             depth += 1
-        elif char in _CLOSE:
+        elif char in CLOSE:
             depth -= 1
             if depth == 0:
                 return position == len(text) - 1
@@ -116,58 +137,22 @@ def _is_one_pair(text: str) -> bool:
 
 def _plus_minus(text: str, depth: int) -> Answer | None:
     both = _with_plus_minus([text])
-    return Parts("list", tuple(_shape(part, depth + 1) for part in both)) if len(both) == 2 else None
+    return Parts("list", _shapes(both, depth), text=text) if len(both) > 1 else None
 
 
 def _with_plus_minus(parts: list[str]) -> list[str]:
-    r"""`1 \pm x` as `1 + x` and `1 - x`."""
+    r"""`1 \pm x` as `1 + x` and `1 - x`. Several signs are free of each other, unless one is a `\mp`: then all turn
+    together."""
     spread: list[str] = []
     for part in parts:
-        if part.count("\\pm") == 1:
-            spread += [part.replace("\\pm", "+", 1).lstrip("+ "), part.replace("\\pm", "-", 1)]
-        else:
+        signs = _SIGNS.findall(part)
+        if not 1 <= len(signs) <= MAX_SIGNS:
             spread.append(part)
+            continue
+        upper = ["+" if sign == "pm" else "-" for sign in signs]
+        turned = ["-" if sign == "+" else "+" for sign in upper]
+        choices = [upper, turned] if "mp" in signs else itertools.product("+-", repeat=len(signs))
+        for choice in choices:
+            chosen = iter(choice)
+            spread.append(_SIGNS.sub(lambda _, chosen=chosen: next(chosen), part).lstrip("+ "))  # type: ignore[misc]
     return spread
-
-
-def split_top(text: str, separator: re.Pattern[str], keep_empty: bool = False) -> list[str]:
-    """Split where no bracket is open. A comma within a number with thousands separators does not separate."""
-    depth_at = _depths(text)
-    pieces, start = [], 0
-    for match in separator.finditer(text):
-        if depth_at[match.start()] == 0 and not (match.group() == "," and _groups_thousands(text, match.start())):
-            pieces.append(text[start : match.start()])
-            start = match.end()
-    pieces.append(text[start:])
-    return pieces if keep_empty else [piece.strip() for piece in pieces if piece.strip()]
-
-
-_THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
-
-
-def _groups_thousands(text: str, comma: int) -> bool:
-    return any(match.start() < comma < match.end() for match in _THOUSANDS.finditer(text))
-
-
-def _split_relation(text: str) -> tuple[list[str], list[str]]:
-    depth_at = _depths(text)
-    sides, signs, start = [], [], 0
-    for match in _RELATION.finditer(text):
-        if depth_at[match.start()] == 0:
-            sides.append(text[start : match.start()])
-            signs.append(match.group())
-            start = match.end()
-    sides.append(text[start:])
-    return [side.strip() for side in sides], signs
-
-
-def _depths(text: str) -> list[int]:
-    r"""Bracket depth before each character; an escaped brace counts as a brace. Half-open intervals pair any two."""
-    depths, depth = [], 0
-    for char in text:
-        if char in _CLOSE:
-            depth = max(0, depth - 1)
-        depths.append(depth)
-        if char in _OPEN:
-            depth += 1
-    return depths

@@ -17,6 +17,7 @@ MAX_COUNT = 1_000  # of what \sum, \prod, \binom are given
 _DIGITS = re.compile(r"\d+")
 _EXPONENT = re.compile(r"\^\s*\{?\s*[-+]?\s*(\d+)")
 _FACTORIAL = re.compile(r"(\d+)\s*[)}]*\s*!")
+_MATRIX_POWER = re.compile(r"\\end\{\w*\}\s*\\?(?:right)?[)\]}]*\s*\^")
 _COUNTED = re.compile(r"\\(?:sum|prod|binom|dbinom|tbinom|int|lim)(?![a-zA-Z])")
 
 
@@ -26,6 +27,8 @@ def over_cap(formula: str) -> str | None:
         return f"longer than {MAX_FORMULA} characters"
     if _depth(formula) > MAX_DEPTH:
         return f"nested deeper than {MAX_DEPTH}"
+    if _MATRIX_POWER.search(formula):
+        return "a power of a matrix"
     numbers = _DIGITS.findall(formula)
     if any(len(number) > MAX_NUMBER_DIGITS for number in numbers):
         return f"a number of more than {MAX_NUMBER_DIGITS} digits"

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rewards.errors import RewardError
-from rewards.math import extract as extraction
+from rewards.math.anchors import anchored
 from rewards.math.compare import decide
-from rewards.math.extract import MAX_ANSWER, Found, extract_answer, last_number
+from rewards.math.decision import Mode
+from rewards.math.extract import extract_answer, last_number
+from rewards.math.prose import MAX_ANSWER, MAX_WHOLE, Found, is_formula
 from rewards.protocol import RowReward, reference_of
 from rewards.verdict import Verdict, scored
 
@@ -27,16 +29,28 @@ class MathReward(RowReward):
     extract: `answer` (the rules of `extract`) or `last_number` (the last number anywhere in the text, format and
         reasoning ignored: the lenient figure beside the strict one).
     reference: name of the column with the reference; None takes `solution`, else `answer`.
+    strict: names of variables and forms must match, not just values (see `decision.Mode`; of the comparison only).
+    set_relations: an inequality is the interval that it describes.
+
+    Raises RewardError for values that these cannot have.
     """
 
     name = "math"
 
-    def __init__(self, require_anchor: bool = False, extract: str = "answer", reference: str | None = None) -> None:
+    def __init__(
+        self,
+        require_anchor: bool = False,
+        extract: str = "answer",
+        reference: str | None = None,
+        strict: bool = True,
+        set_relations: bool = False,
+    ) -> None:
         if extract not in ("answer", "last_number"):
             raise RewardError(f"math: extract is `answer` or `last_number`, got {extract!r}")
         if extract == "last_number" and require_anchor:
             raise RewardError("math: `require_anchor` contradicts `extract: last_number`, which looks at no anchor")
         self.require_anchor, self.extract, self.reference = require_anchor, extract, reference
+        self.mode = Mode(strict=strict, set_relations=set_relations)
 
     def warm_up(self) -> None:
         from rewards.math import symbolic
@@ -52,8 +66,8 @@ class MathReward(RowReward):
             return scored(0.0, "no answer" + (" at an anchor" if self.require_anchor else ""))
         if len(found.text) > MAX_ANSWER:
             return scored(0.0, f"the answer ({found.how}) is longer than {MAX_ANSWER} characters")
-        equal, rule = decide(reference, found.text)
-        return scored(equal, f"{found.how} {found.text!r} against {reference!r}: {rule}")
+        decision = decide(reference, found.text, self.mode)
+        return scored(decision.equal, f"{found.how} {found.text!r} against {reference!r}: {decision.why}")
 
     def check_reference(self, row: Mapping[str, Any]) -> str | None:
         return self._reference(row)[1] or None
@@ -79,11 +93,11 @@ def read_reference(text: str) -> tuple[str | None, str]:
     stripped = text.strip()
     if not stripped:
         return None, "the reference is empty"
-    anchored = extraction.anchored(stripped)
-    if anchored is not None:
-        stripped = anchored.text
-    elif (len(stripped) > 200 or "\n" in stripped) and not extraction.is_formula(stripped):
-        found = extraction.extract_answer(stripped)
+    stated = anchored(stripped)
+    if stated is not None:
+        stripped = stated.text
+    elif (len(stripped) > MAX_WHOLE or "\n" in stripped) and not is_formula(stripped):
+        found = extract_answer(stripped)
         if found is None:
             return None, f"no answer in the reference {text[:80]!r}"
         stripped = found.text

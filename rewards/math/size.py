@@ -23,12 +23,15 @@ def too_big(parsed: Any) -> bool:
     """Whether a sympy expression is over a cap: operations, exponents, factorials, binomials, sums, digits."""
     import sympy
 
-    operations = parsed.count_ops()
-    calculus = parsed.has(sympy.Integral, sympy.Limit, sympy.Derivative)
+    parts = parsed.flat() if isinstance(parsed, sympy.MatrixBase) else [parsed]
+    operations = sum(part.count_ops() for part in parts)
+    calculus = any(part.has(sympy.Integral, sympy.Limit, sympy.Derivative) for part in parts)
     if operations > (MAX_CALCULUS_OPERATIONS if calculus else MAX_OPERATIONS):
         return True
     try:
-        for expression in parsed.flat() if hasattr(parsed, "flat") else [parsed]:
+        if _terms(parts) > MAX_COUNT:
+            return True
+        for expression in parts:
             _power_of_ten(expression)
     except _TooBig:
         return True
@@ -65,16 +68,27 @@ def _power_of_ten(expression: Any) -> float:
     return bound
 
 
+def _terms(expressions: list[Any]) -> float:
+    """How many terms all sums and products have together where they stand in each other."""
+    import sympy
+
+    terms = 1.0
+    for expression in expressions:
+        for part in expression.atoms(sympy.Sum, sympy.Product):
+            for bound in (bound for limit in part.limits for bound in limit[2:] if bound.is_finite and bound.is_number):
+                terms *= _count(_power_of_ten(bound), MAX_COUNT)
+    return terms
+
+
 def _of_number(number: Any) -> float:
     if number.is_Rational:
-        return max(len(str(abs(number.p))), len(str(number.q))) if number not in (0, 1, -1) else 0.0
+        return math.log10(max(abs(int(number.p)), int(number.q), 1))
     size = abs(float(number)) if number.is_Float else 1.0
     return max(0.0, math.log10(size)) if math.isfinite(size) and size > 0 else 0.0
 
 
 def _count(power_of_ten: float, cap: int) -> float:
-    """10 to that power as a number to count to. Digits bound it from above: 5,000 has 4 of them, so up to ten times
-    the cap passes."""
-    if power_of_ten > math.log10(cap) + 1:
+    """10 to that power as a number to count to."""
+    if power_of_ten > math.log10(cap) + 1e-9:
         raise _TooBig
     return 10**power_of_ten

@@ -1,20 +1,21 @@
 r"""Equality of formulas by algebra: `\frac{x+2}{7}` and `\frac{x}{7}+\frac{2}{7}`.
 
-LaTeX is read by latex2sympy2_extended's own grammar (nothing here evaluates Python: no parse_expr, no sympify of text).
-Two expressions are equal where their difference vanishes, to 30 digits of their own size (1/2004! is not 1/2006!), at
-fixed points that satisfy no equation with small numbers; where sympy can put no number to one, such as an unknown
-function, where their difference expands to zero.
+Rational numbers are compared exactly (100! is not 100! + 1). Other expressions are equal where their difference
+vanishes, to 30 digits of their own size (60 for constants; 1/2004! is not 1/2006!), at fixed points that satisfy no
+equation with small numbers; where sympy can put no number to one, such as an unknown function, where their difference
+expands to zero.
 """
 
-import functools
-import re
+import itertools
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 from rewards.math.caps import over_cap
-from rewards.math.normalize import to_latex
+from rewards.math.decision import Decision, Mode, no, yes
+from rewards.math.latex import parse, tried
 from rewards.math.numbers import read_number
-from rewards.math.size import too_big
+from rewards.math.rational import rational
 
 _COORDINATES = (
     "0.73908513321516064165531208767387340401341175890076",
@@ -22,24 +23,35 @@ _COORDINATES = (
     "0.20787957635076190854695561983497877003387784163177",
 )
 _DIGITS = 50
-_TOLERANCE = 1e-30
+_TOLERANCE, _TOLERANCE_OF_CONSTANTS = 1e-30, 1e-60
 
 
 def warm_up() -> None:
     """Import and first use: about half a second, paid before a deadline runs."""
-    same_expression(r"\frac{x}{2}+1", r"\frac{x+2}{2}")
+    same_expression(r"\frac{x}{2}+1", r"\frac{x+2}{2}", Mode())
 
 
-def same_expression(reference: str, answer: str) -> bool:
-    """Whether two formulas are equal as expressions, in the same variables."""
+def same_expression(reference: str, answer: str, mode: Mode) -> Decision:
+    """Whether two formulas are equal as expressions, in the same variables (not strict: whatever they are called)."""
     one, other = parse(reference), parse(answer)
-    if one is None or other is None:
-        return False
-    return _equal(one, other)
+    for side, parsed, text in (("reference", one, reference), ("answer", other, answer)):
+        if parsed is None:
+            return no(f"the {side} is " + (over_cap(text) or "no formula that can be read or that is small enough"))
+    if _equal(one, other) or (not mode.strict and any(_equal(one, renamed) for renamed in _renamed(one, other))):
+        return yes("equal by algebra")
+    return no("different formulas")
+
+
+def _renamed(one: Any, other: Any) -> Iterator[Any]:
+    """The second with its variables called as in the first, in every assignment of up to three."""
+    names, others = (sorted(parsed.free_symbols, key=str) for parsed in (one, other))
+    if len(names) == len(others) <= 3:
+        for order in itertools.permutations(names):
+            yield other.subs(dict(zip(others, order, strict=True)), simultaneous=True)
 
 
 def constant(formula: str) -> Fraction | None:
-    """The real value of a formula without variables to 15 digits and more, or None."""
+    """The real value of a formula without variables to 45 digits, or None."""
     number = read_number(formula)
     if number is not None:
         return number.value
@@ -47,7 +59,11 @@ def constant(formula: str) -> Fraction | None:
     if parsed is None or getattr(parsed, "free_symbols", True) or not hasattr(parsed, "evalf"):
         return None
     value = _at(parsed, {})
-    return Fraction(str(value.real)) if value is not None and value.imag == 0 else None
+    if value is None or value.imag != 0:
+        return None
+    import mpmath  # type: ignore[import-untyped]
+
+    return Fraction(mpmath.nstr(value.real, _DIGITS - 5))
 
 
 def same_relation(reference: tuple[str, str, str], answer: tuple[str, str, str]) -> bool:
@@ -56,7 +72,9 @@ def same_relation(reference: tuple[str, str, str], answer: tuple[str, str, str])
     sides = [parse(text) for text in (reference[0], reference[2], answer[0], answer[2])]
     if any(side is None or not hasattr(side, "evalf") or getattr(side, "is_Matrix", False) for side in sides):
         return False
-    one, other = sides[0] - sides[1], sides[2] - sides[3]
+    one, other = tried(lambda: sides[0] - sides[1]), tried(lambda: sides[2] - sides[3])
+    if one is None or other is None:
+        return False
     symbols = one.free_symbols
     if symbols != other.free_symbols or not symbols:
         return False
@@ -73,41 +91,44 @@ def same_relation(reference: tuple[str, str, str], answer: tuple[str, str, str])
     return factors[0] != 0 and sign == reference[1]
 
 
-@functools.lru_cache(maxsize=4096)
-def parse(formula: str) -> Any:
-    """The formula as a sympy expression, or None where it is over a cap or not one."""
-    from latex2sympy2_extended import latex2sympy
-    from latex2sympy2_extended.math_normalization import NormalizationConfig
-    from sympy import Basic, E, MatrixBase, Symbol
-
-    if over_cap(formula):
-        return None
-    latex = to_latex(re.sub(r"\\text\{([a-zA-Z])\}", r"\1", formula))
-    reading = NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none")
-    try:
-        parsed = latex2sympy(latex, normalization_config=reading)
-    except (MemoryError, KeyboardInterrupt):
-        raise
-    except Exception:  # the parser raises bare Exception for what is not in its grammar, and sympy's for nonsense
-        return None
-    if not isinstance(parsed, Basic | MatrixBase) or too_big(parsed):
-        return None
-    return parsed.subs(Symbol("e"), E) if parsed.has(Symbol("e")) else parsed
-
-
 def _equal(one: Any, other: Any) -> bool:
     import sympy
 
+    if any(side.has(sympy.zoo, sympy.nan) for side in (one, other)):
+        return False
     if one == other:
         return True
+    if isinstance(one, sympy.MatrixBase | sympy.MatrixExpr) and isinstance(other, sympy.MatrixBase | sympy.MatrixExpr):
+        return _equal_matrices(tried(one.doit), tried(other.doit))
     if not isinstance(one, sympy.Expr) or not isinstance(other, sympy.Expr):
         return False
-    try:
-        difference = one - other
-        zero = _zero_at_points(difference, one, other)
-        return zero if zero is not None else bool(sympy.expand(difference.doit()) == 0)
-    except (NotImplementedError, ArithmeticError):  # a formula that sympy can put no number to is equal to nothing
+    if any(_has_open_sum(side) for side in (one, other)):
+        # sympy puts numbers to a sum up to 0.739 by methods that take seconds: closed forms are compared instead
+        one, other = tried(one.doit) or one, tried(other.doit) or other
+        if any(_has_open_sum(side) for side in (one, other)):
+            return tried(lambda: sympy.expand(one - other)) == 0
+    exact = rational(one), rational(other)
+    if exact[0] is not None and exact[1] is not None:
+        return exact[0] == exact[1]
+    difference = tried(lambda: one - other)
+    if difference is None:
         return False
+    zero = _zero_at_points(difference, one, other)
+    return zero if zero is not None else tried(lambda: sympy.expand(difference.doit())) == 0
+
+
+def _equal_matrices(one: Any, other: Any) -> bool:
+    if not hasattr(one, "flat") or not hasattr(other, "flat") or one.shape != other.shape:
+        return False
+    return all(_equal(a, b) for a, b in zip(one.flat(), other.flat(), strict=True))
+
+
+def _has_open_sum(expression: Any) -> bool:
+    """Whether it holds a sum or product to a bound that is no number."""
+    import sympy
+
+    sums = expression.atoms(sympy.Sum, sympy.Product) if expression.has(sympy.Sum, sympy.Product) else ()
+    return any(bound.free_symbols for part in sums for limit in part.limits for bound in limit[1:])
 
 
 def _zero_at_points(difference: Any, one: Any, other: Any) -> bool | None:
@@ -116,11 +137,13 @@ def _zero_at_points(difference: Any, one: Any, other: Any) -> bool | None:
     import sympy
 
     steps = (sympy.Abs, sympy.sign, sympy.floor, sympy.ceiling, sympy.Max, sympy.Min)
-    for point in _points(one.free_symbols | other.free_symbols, signed=difference.has(*steps)):
+    symbols = one.free_symbols | other.free_symbols
+    tolerance = _TOLERANCE if symbols else _TOLERANCE_OF_CONSTANTS
+    for point in _points(symbols, signed=difference.has(*steps)):
         values = [_at(expression, point) for expression in (difference, one, other)]
         if values[0] is None or values[1] is None or values[2] is None:
             return None
-        if abs(values[0]) > max(abs(values[1]), abs(values[2])) * _TOLERANCE:
+        if abs(values[0]) > max(abs(values[1]), abs(values[2])) * tolerance:
             return False
     return True
 
@@ -146,12 +169,14 @@ def _points(symbols: set[Any], signed: bool) -> list[dict[Any, Any]]:
 
 def _at(expression: Any, point: dict[Any, Any]) -> Any:
     """The value at a point as an mpmath complex number of 50 digits, or None where it is not a finite number."""
-    import mpmath  # type: ignore[import-untyped]
+    import mpmath
 
-    number = expression.subs(point).evalf(_DIGITS)
-    if not number.is_number or number.is_finite is not True:
+    number = tried(lambda: expression.subs(point).evalf(_DIGITS))
+    if number is None or not number.is_number or number.is_finite is not True:
         return None
-    real, imaginary = number.as_real_imag()
+    real, imaginary = tried(number.as_real_imag) or (None, None)
+    if real is None or imaginary is None:
+        return None
     if not (real.is_Float or real.is_Rational) or not (imaginary.is_Float or imaginary.is_Rational):
         return None
     with mpmath.workdps(_DIGITS):

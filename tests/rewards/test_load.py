@@ -1,5 +1,6 @@
 """Rewards by name, import path and file."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -7,13 +8,26 @@ import pytest
 
 from rewards import FormatReward, MathReward
 from rewards.errors import RewardError
-from rewards.load import is_row_reward, load_reward
+from rewards.load import SHIPPED, is_row_reward, load_reward
 
 
 def test_shipped() -> None:
     math = load_reward("math", {"require_anchor": True}, Path("."))
     assert isinstance(math, MathReward) and math.require_anchor and is_row_reward(math)
     assert isinstance(load_reward("format", {}, Path(".")), FormatReward)
+
+
+def test_every_shipped_name_is_found() -> None:
+    for name, place in SHIPPED.items():
+        module, _, attribute = place.partition(":")
+        assert hasattr(importlib.import_module(module), attribute), name
+
+
+def test_a_users_reward_may_have_any_parameter_but_is_not_given_our_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "def f(completions, base_folder=7):\n    return [base_folder] * len(completions)\n"
+    )
+    assert load_reward("mine.py:f", {}, tmp_path)(completions=["a"]) == [7]
 
 
 def test_two_files_named_rewards(tmp_path: Path) -> None:

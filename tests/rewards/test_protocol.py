@@ -1,11 +1,11 @@
 """Row rewards in TRL's convention."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from rewards import RowReward, Verdict, scored
+from rewards import GroupReward, RowReward, Verdict, scored
 from rewards.protocol import completion_text, prompt_tail, reference_of
 
 
@@ -61,3 +61,40 @@ def test_only_a_scored_verdict_has_a_score() -> None:
     with pytest.raises(ValueError, match="exactly when it is scored"):
         Verdict("scored")
     assert Verdict("timeout").unjudged and not Verdict("not_applicable").unjudged
+
+
+class Longest(GroupReward):
+    """1 for the longest completion of its group."""
+
+    name = "longest"
+
+    def judge_group(self, completions: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+        longest = max(map(len, completions))
+        told = ",".join(str(row.get("solution")) for row in rows)
+        return [scored(len(completion) == longest, told) for completion in completions]
+
+
+def test_a_group_is_the_rows_of_one_prompt_wherever_they_stand() -> None:
+    batch = {"completions": ["a", "ccc", "bb", "c"], "solution": [1, 2, 3, 4]}
+    assert Longest()(prompts=["p", "q", "p", "q"], **batch) == [0.0, 1.0, 1.0, 0.0]
+    assert [v.detail for v in Longest().judge(prompts=["p", "q", "p", "q"], **batch)] == ["1,3", "2,4", "1,3", "2,4"]
+    assert Longest()(prompts=["p"] * 4, **batch) == [0.0, 1.0, 0.0, 0.0]
+
+
+def test_a_prompt_id_tells_groups_of_the_same_prompt_apart() -> None:
+    batch = {"completions": ["a", "ccc", "bb", "c"], "prompts": ["p"] * 4}
+    assert Longest()(prompt_id=[0, 1, 0, 1], **batch) == [0.0, 1.0, 1.0, 0.0]
+
+
+def test_a_group_reward_without_a_prompt_says_what_it_needs() -> None:
+    with pytest.raises(ValueError, match="longest compares the completions of one prompt"):
+        Longest()(completions=["a"])
+
+
+def test_a_group_reward_must_judge_every_completion() -> None:
+    class Short(GroupReward):
+        def judge_group(self, completions: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+            return []
+
+    with pytest.raises(ValueError):
+        Short()(completions=["a"], prompts=["p"])

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from grpo.errors import GuardError, UserError
 from grpo.recipe.fields import Reward
 from grpo.records import Completion, Group, Prompt
 from grpo.scoring import Scorer
-from rewards import MathReward, RowReward, Verdict, scored
+from rewards import GroupReward, MathReward, RowReward, Verdict, scored
+from rewards.length import length
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -129,6 +131,61 @@ def test_trls_own_reward_functions_run_unchanged() -> None:
         scorer.close()
     assert scores(groups, "by path") == scores(groups, "given") == [[1.0, 0.0, 0.0]]
     assert scores(groups, "overlong") == [[0.0, -0.5, -1.0]]
+
+
+def test_a_group_reward_sees_its_whole_group_in_the_pool_and_here(caplog: pytest.LogCaptureFixture) -> None:
+    class Shortest(GroupReward):
+        name = "shortest"
+
+        def judge_group(self, completions: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+            shortest = min(map(len, completions))
+            told = f"{[len(row['completion_ids']) for row in rows]} {rows[0]['prompt']} {rows[0]['level']}"
+            return [scored(len(completion) == shortest, told) for completion in completions]
+
+    kimi = Reward(use="length", name="kimi", params={"form": "group_relative", "correct": "math"})
+    # Two rows of the same text are two groups.
+    prompts = [
+        prompt(7, level=[1, 2, 3]),
+        replace(prompt(7, level=[4]), id="p7 again"),
+        prompt(8, messages=True, level=0),
+    ]
+    texts = {"p7": ["7", "so 7", "so 8"], "p7 again": ["so it is 7", "7", "so 7"], "p8": ["8.", "8", "so"]}
+    with caplog.at_level(logging.WARNING, logger="grpo.scoring.sources"):
+        scorer = Scorer([Reward(use="math"), kimi, Reward(use="here")], 2, ROOT, functions={"here": Shortest()})
+    try:
+        groups = score(scorer, prompts, texts)
+        unreadable = scorer.check_references([replace(prompts[0], columns={"solution": ""})])
+    finally:
+        scorer.close()
+    # Lengths 1 4 4; 10 1 4; 2 1 2: right 0.5 - (L - min) / (max - min), wrong at most 0.
+    assert scores(groups, "kimi") == [[0.5, -0.5, -0.5], [-0.5, 0.5, pytest.approx(0.5 - 3 / 9)], [-0.5, 0.5, -0.5]]
+    assert scores(groups, "here") == [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
+    assert groups[0].verdicts[0]["here"].detail == "[1, 4, 4] question 7 [1, 2, 3]"
+    assert "reward here runs in this process" in caplog.text and "kimi" not in caplog.text
+    assert [u.label for u in unreadable] == ["math", "kimi"]
+
+
+def test_a_ready_made_group_reward_travels(caplog: pytest.LogCaptureFixture) -> None:
+    functions = {"kimi": length("group_relative", correct="math")}
+    scorer = Scorer([Reward(use="kimi")], 1, ROOT, functions=functions)
+    try:
+        groups = score(scorer, [prompt(4)], {"p4": ["so 4", "<answer>4</answer>"]})
+    finally:
+        scorer.close()
+    assert scores(groups, "kimi") == [[0.5, -0.5]] and caplog.records == []
+
+
+def test_a_group_that_cannot_be_judged_is_unjudged_alone() -> None:
+    class Moody(GroupReward):
+        def judge_group(self, completions: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+            if "boom" in completions:
+                raise KeyError("my typo")
+            return [scored(1) for _ in completions]
+
+    scorer = Scorer([Reward(use="moody")], 1, ROOT, functions={"moody": Moody()})
+    groups = score(scorer, [prompt(1), prompt(2)], {"p1": ["a", "boom"], "p2": ["a", "b"]})
+    assert [[v["moody"].status for v in group.verdicts] for group in groups] == [["error"] * 2, ["scored"] * 2]
+    assert "my typo" in groups[0].verdicts[0]["moody"].detail
 
 
 def test_what_cannot_travel_runs_here_and_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
