@@ -1,7 +1,7 @@
 """The guards stop a run whose engine is made wrong for real: a corrupt layer, a stale head, a skipped sync, a tensor
 that got lost. vLLM in this process, bf16, tied embeddings."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -66,19 +66,37 @@ def test_one_corrupt_layer_of_the_engine(sync: WeightSync, engine, monkeypatch: 
         sync.push(version=5)
 
 
-def test_a_stale_head_is_found_at_start(sync: WeightSync, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def stale_head(engine, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """stale_head(): from now on the engine's lm_head keeps the embedding it has, as a packed copy that nobody rebuilds.
+
+    Without `repack_tied` that is what happens where this CPU's kernels pack the head. Where they do not (bf16 without
+    instructions for it) they read the live tensor, so the copy is made here.
+    """
+
+    def keep() -> None:
+        head = engine_model(engine).lm_head
+        monkeypatch.setattr("grpo.rollout.ledger.Ledger.repack_tied", lambda self: None)
+        if head.weight.numel():
+            old = head.weight.detach().clone()
+            monkeypatch.setattr(head, "cpu_linear", lambda x, weight, bias: torch.nn.functional.linear(x, old, bias))
+
+    return keep
+
+
+def test_a_stale_head_is_found_at_start(sync: WeightSync, stale_head: Callable[[], None]) -> None:
     """The engine's packed lm_head keeps the old embedding: equal to the trainer's until training moves it."""
-    monkeypatch.setattr("grpo.rollout.ledger.Ledger.repack_tied", lambda self: None)
+    stale_head()
     assert sync.push(version=6)["sync/canary"] < sync.tolerance
     with pytest.raises(GuardError, match="does not reach the engine's embedding or its lm_head"):
         sync.prove(version=7)
 
 
 def test_a_stale_head_is_found_by_the_canary_once_the_policy_moves(
-    sync: WeightSync, trainer, engine, monkeypatch: pytest.MonkeyPatch
+    sync: WeightSync, trainer, engine, stale_head: Callable[[], None]
 ) -> None:
     engine.sync(moved(trainer, 0.5), version=8)
-    monkeypatch.setattr("grpo.rollout.ledger.Ledger.repack_tied", lambda self: None)
+    stale_head()
     with pytest.raises(GuardError, match="log-probs on the probe differ"):
         sync.push(version=9)
 
