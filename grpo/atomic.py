@@ -6,6 +6,7 @@ A kill before the rename leaves the old content; leftovers carry the suffix `.tm
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 TEMPORARY = ".tmp"
@@ -20,6 +21,15 @@ def write_atomic(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     os.replace(temporary, path)
     sync_folder(path.parent)
+
+
+def write_folder(target: Path, write: Callable[[Path], None]) -> None:
+    """Lets `write` fill a new folder beside `target`, then gives it that name (see `replace_folder`). One writer."""
+    unfinished = target.with_name(f".{target.name}{TEMPORARY}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    write(unfinished)
+    replace_folder(unfinished, target)
 
 
 def replace_folder(ready: Path, target: Path) -> None:

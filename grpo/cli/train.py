@@ -93,8 +93,9 @@ def _wait_politely() -> None:
 
 
 def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger().handlers[0].addFilter(_Once())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Once())
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logging.getLogger("grpo").setLevel(logging.INFO if _is_main_process() else logging.WARNING)
 
 

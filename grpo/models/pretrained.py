@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from grpo.atomic import write_folder
 from grpo.errors import UserError
 from grpo.recipe.fields import Model
 
@@ -34,6 +35,16 @@ def load_pretrained(
             where="model.path",
             advice="give a folder written by save_pretrained, or a hub name that this machine can reach",
         ) from error
+
+
+def save_pretrained(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
+    """Writes both to `folder`, whole or not at all."""
+
+    def write(place: Path) -> None:
+        model.save_pretrained(place)
+        tokenizer.save_pretrained(place)
+
+    write_folder(folder, write)
 
 
 def _load_model(model: Model, path: str, dtype: str | None) -> "PreTrainedModel":

@@ -4,13 +4,12 @@ It exists so that a first run, and every test, needs no download.
 """
 
 import logging
-import shutil
 from pathlib import Path
 
 import torch
 
-from grpo.atomic import replace_folder
 from grpo.models.characters import character_tokenizer
+from grpo.models.pretrained import save_pretrained
 from grpo.recipe.fields import TinyModel
 from grpo.seeds import derive_seed
 
@@ -55,9 +54,4 @@ def make_tiny(tiny: TinyModel, folder: Path, seed: int) -> None:
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.generation_config = GenerationConfig(**ends)
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    ready = folder.with_name(f".{folder.name}.part.tmp")
-    shutil.rmtree(ready, ignore_errors=True)
-    model.save_pretrained(ready)
-    tokenizer.save_pretrained(ready)
-    replace_folder(ready, folder)
+    save_pretrained(model, tokenizer, folder)

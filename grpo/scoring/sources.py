@@ -2,9 +2,10 @@
 
 - `row`: ours, one completion at a time; in the worker pool, as each completion finishes;
 - `group`: ours, the completions of one prompt together; in the pool, once a step, one call a group;
-- `pooled_batch`: TRL's convention, importable by a fresh process; in the pool, once a step;
-- `local`: what cannot travel (lambdas, closures, functions of the main script, async functions, modules, objects); in
-  this process, once a step.
+- `batch`: TRL's convention; in the pool, once a step.
+
+What cannot travel to a worker (lambdas, closures, functions of the main script, async functions, modules, objects) runs
+in this process, once a step: it has no `spec`.
 """
 
 import importlib.machinery
@@ -24,14 +25,13 @@ from rewards.load import is_group_reward, is_row_reward, load_reward
 from rewards.pool import RewardSpec
 
 logger = logging.getLogger(__name__)
-Kind = Literal["row", "group", "pooled_batch", "local"]
+Kind = Literal["row", "group", "batch"]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One reward of the run. judge: the reward itself, in this process. spec: how a worker loads it, or None where it
-    runs in this process.
-    counts: whether it weighs in the advantage (weight 0 is for looking only)."""
+    runs in this process. counts: whether it weighs in the advantage (weight 0 is for looking only)."""
 
     label: str
     kind: Kind
@@ -59,26 +59,32 @@ def _from_recipe(reward: Reward, base: Path, where: str) -> Source:
         judge = load_reward(reward.use, reward.params, base)
     except RewardError as error:
         raise UserError(str(error), where=where) from error
-    spec = RewardSpec(reward.use, reward.params, base, reward.seconds)
-    if is_row_reward(judge) or is_group_reward(judge):
-        kind: Kind = "row" if is_row_reward(judge) else "group"
-        return Source(reward.label, kind, judge, spec, reward.weight != 0)
-    return _batch(reward, judge, spec, _why_it_stays(judge, importable=True))
+    kind = _kind(judge)
+    reason = _why_it_stays(judge, importable=True) if kind == "batch" else None
+    return _source(reward, judge, kind, RewardSpec(reward.use, reward.params, base, reward.seconds), reason)
 
 
 def _from_python(reward: Reward, function: Callable[..., Any]) -> Source:
     if not callable(function):
         raise UserError(f"reward {reward.label} is a {type(function).__name__}, which is not callable")
-    kind: Kind = "row" if is_row_reward(function) else "group" if is_group_reward(function) else "pooled_batch"
-    ours = kind != "pooled_batch"
-    reason = _why_no_worker_makes_it(function) if ours else _why_it_stays(function, importable=False)
-    if reason is not None and kind == "group":
-        _say_it_stays(reward, reason)
-        return Source(reward.label, kind, function, None, reward.weight != 0)
+    kind = _kind(function)
+    reason = _why_it_stays(function, importable=False) if kind == "batch" else _why_no_worker_makes_it(function)
+    spec = RewardSpec(reward.label, {}, Path("."), reward.seconds, pickle.dumps(function)) if reason is None else None
+    return _source(reward, function, kind, spec, reason)
+
+
+def _kind(judge: Callable[..., Any]) -> Kind:
+    return "row" if is_row_reward(judge) else "group" if is_group_reward(judge) else "batch"
+
+
+def _source(
+    reward: Reward, judge: Callable[..., Any], kind: Kind, spec: RewardSpec | None, reason: str | None
+) -> Source:
+    """reason: why it stays in this process, which is said; there a row reward is called once a step, as a batch."""
     if reason is not None:
-        return _batch(reward, function, None, reason)
-    spec = RewardSpec(reward.label, {}, Path("."), reward.seconds, pickle.dumps(function))
-    return Source(reward.label, kind, function, spec, reward.weight != 0)
+        logger.warning("reward %s runs in this process, without a deadline: %s", reward.label, reason)
+        kind, spec = "group" if kind == "group" else "batch", None
+    return Source(reward.label, kind, judge, spec, reward.weight != 0)
 
 
 def _why_no_worker_makes_it(reward: Callable[..., Any]) -> str | None:
@@ -90,18 +96,6 @@ def _why_no_worker_makes_it(reward: Callable[..., Any]) -> str | None:
     except (pickle.PicklingError, TypeError, AttributeError) as error:  # what pickle raises for what it cannot take
         return f"it cannot be pickled: {error}"
     return None
-
-
-def _batch(reward: Reward, judge: Callable[..., Any], spec: RewardSpec | None, reason: str | None) -> Source:
-    counts = reward.weight != 0
-    if reason is None:
-        return Source(reward.label, "pooled_batch", judge, spec, counts)
-    _say_it_stays(reward, reason)
-    return Source(reward.label, "local", judge, None, counts)
-
-
-def _say_it_stays(reward: Reward, reason: str) -> None:
-    logger.warning("reward %s runs in this process, without a deadline: %s", reward.label, reason)
 
 
 def _why_it_stays(function: Callable[..., Any], importable: bool) -> str | None:

@@ -32,7 +32,7 @@ class HeldOut:
         ended = [c.finish_reason == "stop" for group in sampled for c in group.completions]
         metrics["eval/completions/mean_length"] = sum(lengths) / len(lengths)
         metrics["eval/completions/clipped_ratio"] = 1.0 - sum(ended) / len(ended)
-        if self.settings.greedy and self.settings.temperature > 0:
+        if self._also_greedy:
             greedy = self._groups(engine, accelerator, self._sampling(0.0), 1)
             metrics |= self._named(greedy, "eval/greedy/")
         return metrics, sampled
@@ -40,7 +40,7 @@ class HeldOut:
     @property
     def described(self) -> str:
         """What one evaluation samples, for people."""
-        greedy = " and once greedily" if self.settings.greedy and self.settings.temperature > 0 else ""
+        greedy = " and once greedily" if self._also_greedy else ""
         return f"{len(self.prompts):,} held-out prompts, {self._samples} samples each{greedy}"
 
     def closing_lines(self, first: dict[str, float], last: dict[str, float]) -> list[str]:
@@ -56,6 +56,10 @@ class HeldOut:
                 f"({len(self.prompts)} prompts × {self._samples} samples at temperature {self.settings.temperature:g})"
             )
         return lines
+
+    @property
+    def _also_greedy(self) -> bool:
+        return self.settings.greedy and self.settings.temperature > 0
 
     @property
     def _samples(self) -> int:

@@ -1,13 +1,13 @@
 """Opens and holds the rooms of an `rl` stage: policy, data, engine, scorer, updater, weight sync, record."""
 
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from accelerate import Accelerator
 
+from grpo.atomic import write_folder
 from grpo.data.order import prompts_for_step, steps_for_epochs
 from grpo.models.policy import load_policy
 from grpo.recipe.schema import RLStage
@@ -160,11 +160,7 @@ class Rooms:
         """Write `final/`, a plain from_pretrained folder."""
         final = self.inputs.final
         if self.accelerator.is_main_process:
-            unfinished = final.with_name("final.part")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            self.policy.save(unfinished)
-            shutil.rmtree(final, ignore_errors=True)
-            unfinished.replace(final)
+            write_folder(final, self.policy.save)
         self.accelerator.wait_for_everyone()
         lines = self.held_out.closing_lines(self._first_evaluation, self._last_evaluation) if self.held_out else ()
         return StageResult(str(final), self._last_evaluation, tuple(lines))

@@ -14,7 +14,7 @@ from accelerate import PartialState
 
 from grpo.atomic import write_atomic
 from grpo.data.sft import sft_dataset
-from grpo.models.pretrained import load_pretrained
+from grpo.models.pretrained import load_pretrained, save_pretrained
 from grpo.recipe.schema import SFTStage
 from grpo.seeds import derive_seed
 from grpo.stages.stage import StageInputs, StageResult
@@ -167,9 +167,4 @@ def trained_model(trainer: "SFTTrainer", settings: SFTStage) -> Any:
 
 def save_final(model: Any, tokenizer: Any, inputs: StageInputs) -> None:
     """`final/`: a plain from_pretrained folder, whole or not at all."""
-    unfinished = inputs.final.with_name("final.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    model.save_pretrained(unfinished)
-    tokenizer.save_pretrained(unfinished)
-    shutil.rmtree(inputs.final, ignore_errors=True)
-    unfinished.replace(inputs.final)
+    save_pretrained(model, tokenizer, inputs.final)

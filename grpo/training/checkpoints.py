@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grpo.atomic import TEMPORARY, remove_leftovers, replace_folder, sync_tree, write_atomic
+from grpo.atomic import TEMPORARY, remove_leftovers, sync_tree, write_atomic, write_folder
 
 log = logging.getLogger("grpo")
 
@@ -41,11 +41,12 @@ def write_checkpoint(root: Path, step: int, write: Callable[[Path], None], extra
     root.mkdir(parents=True, exist_ok=True)
     remove_leftovers(root)
     target = root / f"{PREFIX}{step:06d}"
-    unfinished = root / f".{target.name}{TEMPORARY}"
-    unfinished.mkdir()
-    write(unfinished)
-    seal(unfinished, step=step, extra=extra)
-    replace_folder(unfinished, target)
+
+    def sealed(folder: Path) -> None:
+        write(folder)
+        seal(folder, step=step, extra=extra)
+
+    write_folder(target, sealed)
     return target
 
 

@@ -87,6 +87,14 @@ def check_prompt(sample: Sample) -> None:
         raise ValueError(f"prompt {sample.prompt_id}: no token precedes the completion, nothing predicts its first")
 
 
+def scored_tokens(samples: Sequence[Sample], device: torch.device | str) -> tuple[Tensor, Tensor, Tensor]:
+    """`targets`, `sample_of` and `lengths` of a MicroBatch that holds these samples in this order."""
+    lengths = torch.tensor([len(sample.completion_ids) for sample in samples], dtype=torch.long, device=device)
+    targets = [token for sample in samples for token in sample.completion_ids]
+    sample_of = torch.repeat_interleave(torch.arange(len(samples), device=device), lengths)
+    return torch.tensor(targets, dtype=torch.long, device=device), sample_of, lengths
+
+
 def sequence_length(sample: Sample) -> int:
     """Tokens of prompt and completion."""
     return len(sample.prompt_ids) + len(sample.completion_ids)

@@ -6,7 +6,7 @@ from itertools import chain
 import torch
 
 from grpo.records import Sample
-from grpo.training.layout import MicroBatch, Unit, check_prompt, sequence_length
+from grpo.training.layout import MicroBatch, Unit, check_prompt, scored_tokens, sequence_length
 
 PADDING_ID = 0
 
@@ -43,7 +43,7 @@ class PaddedRows:
         def tensor(values: Sequence) -> torch.Tensor:
             return torch.tensor(values, dtype=torch.long, device=device)
 
-        lengths = tensor([len(sample.completion_ids) for sample in rows])
+        targets, sample_of, lengths = scored_tokens(rows, device)
         return MicroBatch(
             samples=tuple(chosen),
             token_ids=tensor(token_ids),
@@ -51,8 +51,8 @@ class PaddedRows:
             position_ids=None,
             paths=None,
             predicted_at=tensor(list(chain.from_iterable(predicted_at))),
-            targets=tensor(list(chain.from_iterable(sample.completion_ids for sample in rows))),
-            sample_of=torch.repeat_interleave(torch.arange(len(rows), device=device), lengths),
+            targets=targets,
+            sample_of=sample_of,
             lengths=lengths,
         )
 

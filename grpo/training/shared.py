@@ -11,7 +11,7 @@ from torch import Tensor
 
 from grpo.models.path_attention import Branch, Completions
 from grpo.records import Sample
-from grpo.training.layout import MicroBatch, Unit, check_prompt
+from grpo.training.layout import MicroBatch, Unit, check_prompt, scored_tokens
 
 
 class SharedPrompts:
@@ -54,11 +54,15 @@ class SharedPrompts:
         length stay together, because attention pads them to the longest of their part."""
         by_length = sorted(unit, key=lambda index: (-len(samples[index].completion_ids), index))
         parts: list[Unit] = []
+        room = 0
         for index in by_length:
-            if parts and self.cost(samples, [*parts[-1], index]) <= budget:
+            length = len(samples[index].completion_ids)
+            if parts and length <= room:
                 parts[-1].append(index)
+                room -= length
             else:
                 parts.append([index])
+                room = budget - self.cost(samples, [index])
         return parts
 
     def build(self, samples: Sequence[Sample], chosen: Sequence[int], device: torch.device | str) -> MicroBatch:
@@ -70,7 +74,7 @@ class SharedPrompts:
         def tensor(values: Sequence[int]) -> Tensor:
             return torch.tensor(values, dtype=torch.long, device=device)
 
-        lengths = tensor([len(samples[index].completion_ids) for index in row.samples])
+        targets, sample_of, lengths = scored_tokens([samples[index] for index in row.samples], device)
         return MicroBatch(
             samples=tuple(row.samples),
             token_ids=tensor(row.token_ids)[None],
@@ -78,8 +82,8 @@ class SharedPrompts:
             position_ids=tensor(row.position_ids)[None],
             paths=tuple(_on(branch, device) for branch in row.branches),
             predicted_at=tensor(row.predicted_at),
-            targets=tensor([token for index in row.samples for token in samples[index].completion_ids]),
-            sample_of=torch.repeat_interleave(torch.arange(len(row.samples), device=device), lengths),
+            targets=targets,
+            sample_of=sample_of,
             lengths=lengths,
         )
 
