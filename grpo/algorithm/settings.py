@@ -45,6 +45,12 @@ class LossSettings:
             return CISPO_CAP if self.epsilon_high is None else self.epsilon_high
         return 1.0 + (self.epsilon if self.epsilon_high is None else self.epsilon_high)
 
+    @property
+    def needs_whole_samples(self) -> bool:
+        """True where a share of the loss can be computed only from all tokens of a completion."""
+        mismatch = self.mismatch_mode != "off" and self.mismatch_level == "sequence"
+        return mismatch or self.importance_sampling_level == "sequence"
+
     @classmethod
     def from_recipe(cls, settings: RLSettings) -> "LossSettings":
         return cls(

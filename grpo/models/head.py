@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from grpo.errors import UserError
 from grpo.models.path_attention import NAME as PATH_ATTENTION
-from grpo.models.path_attention import Paths, packed_row
+from grpo.models.path_attention import packed_row
+from grpo.models.paths import Paths
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -1,62 +1,37 @@
 """Attention over prompts that share their completions' row: each token sees the path that leads to it, and no more.
 
-A row holds prompt, completion, completion, …, prompt, completion, … A completion attends to its own prompt and to
-itself, as if it stood alone behind the prompt; its siblings are out of sight. The prompt's hidden states are computed
-once, and its gradient is the sum over its completions, which is what the padded forward computes G times.
+A completion attends to its own prompt and to itself, as if it stood alone behind the prompt; its siblings are out of
+sight. The prompt's hidden states are computed once, and its gradient is the sum over its completions, which is what the
+padded forward computes G times.
 
 Registered with transformers' AttentionInterface, so that any architecture whose attention goes through it can be
 trained this way. What an architecture does beside attention (convolutions, recurrence) it would still do along the
 whole row: `grpo.training.choose` compares with the padded forward before a row is packed.
+
+On a GPU in half precision the kernel is torch's FlashAttention for variable lengths, in the version that torch has or
+was given (`torch.nn.attention.activate_flash_attention_impl`); elsewhere it is SDPA, a prompt or a group at a time.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.attention.varlen import varlen_attn
+from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+
+from grpo.models.paths import Grid, Paths, Segments
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 NAME = "grpo_paths"
-
-
-@dataclass(frozen=True, slots=True)
-class Completions:
-    """G completions of one prompt of P tokens, padded to the longest, C.
-
-    queries: [G, C] positions in the row of their tokens; padding repeats a position of the prompt's.
-    keys: [G, P + C] positions of prompt and completion. inside: [tokens] indices into the flattened G·C that are not
-        padding, in the order of the row.
-    """
-
-    queries: Tensor
-    keys: Tensor
-    inside: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """One prompt and the completions that start from it, next to each other in a row of tokens.
-
-    start: position of the prompt's first token in the row. prompt: its tokens, P. completions: None where none of them
-        has a token to forward.
-    """
-
-    start: int
-    prompt: int
-    completions: Completions | None
-
-
-Paths = tuple[Branch, ...]
-"""The branches of a row, in order: together they cover it."""
+FLASH_HEAD_SIZES = range(8, 257, 8)
 
 _packed: ContextVar[bool] = ContextVar("packed", default=False)
 
@@ -88,31 +63,66 @@ def path_attention(
     """Queries [1, H, T, D], keys [1, H', T, D], values [1, H', T, D'] of one row → [1, T, H, D'].
 
     Without `paths` this is transformers' own SDPA attention. sliding_window: the tokens that a token sees, itself
-    included. Raises NotImplementedError for soft caps and attention sinks, which SDPA cannot do.
+    included. Raises NotImplementedError for soft caps and attention sinks, which neither kernel can do.
     """
     if paths is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **extra)
     if softcap is not None or s_aux is not None:
         raise NotImplementedError("path attention has neither soft caps nor sinks")
+    if _flash_takes(query):
+        return flash(query[0], key[0], value[0], paths.segments, scaling, sliding_window)[None], None
     groups = getattr(module, "num_key_value_groups", 1)
-    query, key, value = query[0], repeat_kv(key, groups)[0], repeat_kv(value, groups)[0]
+    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
+    return sdpa(query[0], key[0], value[0], paths, scaling, sliding_window)[None], None
+
+
+def _flash_takes(query: Tensor) -> bool:
+    half = query.dtype in (torch.bfloat16, torch.float16)
+    return query.is_cuda and half and query.shape[-1] in FLASH_HEAD_SIZES
+
+
+def flash(
+    query: Tensor, key: Tensor, value: Tensor, segments: Segments, scaling: float | None, window: int | None
+) -> Tensor:
+    """[H, T, D], [H', T, D], [H', T, D'] → [T, H, D'], all sequences in one call."""
+    size = value.shape[-1]
+    value = pad(value, (0, query.shape[-1] - size))  # multi-head latent attention has smaller values
+    attended = varlen_attn(
+        query.transpose(0, 1),
+        key.transpose(0, 1).index_select(0, segments.keys),
+        value.transpose(0, 1).index_select(0, segments.keys),
+        segments.query_starts,
+        segments.key_starts,
+        segments.longest_query,
+        segments.longest_key,
+        scale=scaling,
+        # tokens to the left that a token sees beside itself, all where -1; none to the right
+        window_size=(-1 if window is None else window - 1, 0),
+        enable_gqa=True,
+    )
+    assert isinstance(attended, Tensor)  # without its log-sum-exp, for which nobody asked
+    return attended[..., :size]
+
+
+def sdpa(query: Tensor, key: Tensor, value: Tensor, paths: Paths, scaling: float | None, window: int | None) -> Tensor:
+    """[H, T, D], [H, T, D], [H, T, D'] → [T, H, D']: for each branch its prompt, then its completions as a batch."""
     outputs = []
-    for branch in paths:
+    for branch, grid in zip(paths.branches, paths.grids, strict=True):
         prompt = slice(branch.start, branch.start + branch.prompt)
         q, k, v = query[None, :, prompt], key[None, :, prompt], value[None, :, prompt]
-        outputs.append(_causal(q, k, v, scaling, sliding_window)[0])
-        if branch.completions is not None:
-            outputs.append(_completions(query, key, value, branch.completions, scaling, sliding_window))
-    return torch.cat(outputs, dim=1).transpose(0, 1)[None].contiguous(), None
+        outputs.append(_causal(q, k, v, scaling, window)[0])
+        if grid is not None:
+            outputs.append(_completions(query, key, value, grid, scaling, window))
+    return torch.cat(outputs, dim=1).transpose(0, 1).contiguous()
 
 
 def _completions(
-    query: Tensor, key: Tensor, value: Tensor, rows: Completions, scaling: float | None, window: int | None
+    query: Tensor, key: Tensor, value: Tensor, grid: Grid, scaling: float | None, window: int | None
 ) -> Tensor:
     """The completions of one branch beside each other → [H, their tokens, D']."""
-    q, k, v = _gather(query, rows.queries), _gather(key, rows.keys), _gather(value, rows.keys)
+    q, k, v = _gather(query, grid.queries), _gather(key, grid.keys), _gather(value, grid.keys)
     attended = _causal(q, k, v, scaling, window).transpose(0, 1).flatten(1, 2)
-    return attended.index_select(1, rows.inside)
+    return attended.index_select(1, grid.inside)
 
 
 def _gather(states: Tensor, positions: Tensor) -> Tensor:

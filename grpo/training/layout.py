@@ -7,12 +7,12 @@ loss read of a `MicroBatch` is the same: tokens in rows, and for every scored to
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 import torch
 from torch import Tensor
 
-from grpo.models.path_attention import Paths
+from grpo.models.paths import Paths
 from grpo.records import Sample
 
 Unit = list[int]
@@ -28,6 +28,7 @@ class MicroBatch:
     position_ids: [R, L], or None where every row counts from 0.
     predicted_at: [T] index into the flattened R·L positions whose hidden state predicts the token.
     targets: [T] the token. sample_of: [T] its sample, 0 ≤ sample < S. lengths: [S] scored tokens of each sample.
+    sample_lengths: the same, where the host can read them.
     """
 
     samples: tuple[int, ...]
@@ -39,6 +40,7 @@ class MicroBatch:
     targets: Tensor
     sample_of: Tensor
     lengths: Tensor
+    sample_lengths: tuple[int, ...]
 
     def attention_mask(self) -> Tensor:
         """[R, L] long, 1 at real tokens: for architectures that padding on the right can reach."""
@@ -87,12 +89,26 @@ def check_prompt(sample: Sample) -> None:
         raise ValueError(f"prompt {sample.prompt_id}: no token precedes the completion, nothing predicts its first")
 
 
-def scored_tokens(samples: Sequence[Sample], device: torch.device | str) -> tuple[Tensor, Tensor, Tensor]:
-    """`targets`, `sample_of` and `lengths` of a MicroBatch that holds these samples in this order."""
-    lengths = torch.tensor([len(sample.completion_ids) for sample in samples], dtype=torch.long, device=device)
+class ScoredTokens(TypedDict):
+    """Fields of a MicroBatch that are the same in every layout."""
+
+    targets: Tensor
+    sample_of: Tensor
+    lengths: Tensor
+    sample_lengths: tuple[int, ...]
+
+
+def scored_tokens(samples: Sequence[Sample], device: torch.device | str) -> ScoredTokens:
+    """Of a MicroBatch that holds these samples in this order."""
+    sample_lengths = tuple(len(sample.completion_ids) for sample in samples)
     targets = [token for sample in samples for token in sample.completion_ids]
-    sample_of = torch.repeat_interleave(torch.arange(len(samples), device=device), lengths)
-    return torch.tensor(targets, dtype=torch.long, device=device), sample_of, lengths
+    sample_of = [place for place, length in enumerate(sample_lengths) for _ in range(length)]
+    return {
+        "targets": torch.tensor(targets, dtype=torch.long, device=device),
+        "sample_of": torch.tensor(sample_of, dtype=torch.long, device=device),
+        "lengths": torch.tensor(sample_lengths, dtype=torch.long, device=device),
+        "sample_lengths": sample_lengths,
+    }
 
 
 def sequence_length(sample: Sample) -> int:

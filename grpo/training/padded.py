@@ -43,7 +43,6 @@ class PaddedRows:
         def tensor(values: Sequence) -> torch.Tensor:
             return torch.tensor(values, dtype=torch.long, device=device)
 
-        targets, sample_of, lengths = scored_tokens(rows, device)
         return MicroBatch(
             samples=tuple(chosen),
             token_ids=tensor(token_ids),
@@ -51,9 +50,7 @@ class PaddedRows:
             position_ids=None,
             paths=None,
             predicted_at=tensor(list(chain.from_iterable(predicted_at))),
-            targets=targets,
-            sample_of=sample_of,
-            lengths=lengths,
+            **scored_tokens(rows, device),
         )
 
     def most(self, prompt: int, completion: int, budget: int, at_most: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from grpo.models.path_attention import Branch, Completions
+from grpo.models.paths import Branch, Paths
 from grpo.records import Sample
 from grpo.training.layout import MicroBatch, Unit, check_prompt, scored_tokens
 
@@ -74,17 +74,14 @@ class SharedPrompts:
         def tensor(values: Sequence[int]) -> Tensor:
             return torch.tensor(values, dtype=torch.long, device=device)
 
-        targets, sample_of, lengths = scored_tokens([samples[index] for index in row.samples], device)
         return MicroBatch(
             samples=tuple(row.samples),
             token_ids=tensor(row.token_ids)[None],
             row_lengths=tensor([len(row.token_ids)]),
             position_ids=tensor(row.position_ids)[None],
-            paths=tuple(_on(branch, device) for branch in row.branches),
+            paths=Paths(row.branches, device),
             predicted_at=tensor(row.predicted_at),
-            targets=targets,
-            sample_of=sample_of,
-            lengths=lengths,
+            **scored_tokens([samples[index] for index in row.samples], device),
         )
 
     def most(self, prompt: int, completion: int, budget: int, at_most: int) -> int:
@@ -109,35 +106,12 @@ class _Row:
         behind = start + len(prompt)
         self.token_ids += prompt
         self.position_ids += range(len(prompt))
-        starts = []
         for sample in samples:
             first, forwarded = len(self.token_ids), sample.completion_ids[:-1]
-            starts.append(first)
             self.token_ids += forwarded
             self.position_ids += range(len(prompt), len(prompt) + len(forwarded))
             if sample.completion_ids:
                 self.predicted_at += [behind - 1, *range(first, first + len(forwarded))]
         self.samples += unit
-        self.branches.append(_branch(start, len(prompt), starts, [max(0, len(s.completion_ids) - 1) for s in samples]))
-
-
-def _branch(start: int, prompt: int, starts: Sequence[int], lengths: Sequence[int]) -> Branch:
-    longest = max(lengths)
-    if longest == 0:
-        return Branch(start, prompt, None)
-    offsets_C = torch.arange(longest)
-    lengths_G, starts_G = torch.tensor(lengths), torch.tensor(starts)
-    inside_GC = offsets_C < lengths_G[:, None]
-    # A shorter completion's surplus repeats the prompt's first token: attended to by surplus alone, and then dropped.
-    queries_GC = torch.where(inside_GC, starts_G[:, None] + offsets_C, start)
-    prompt_GP = torch.arange(start, start + prompt).expand(len(lengths), -1)
-    inside = inside_GC.flatten().nonzero().squeeze(1)
-    return Branch(start, prompt, Completions(queries_GC, torch.cat([prompt_GP, queries_GC], dim=1), inside))
-
-
-def _on(branch: Branch, device: torch.device | str) -> Branch:
-    rows = branch.completions
-    if rows is None:
-        return branch
-    moved = Completions(rows.queries.to(device), rows.keys.to(device), rows.inside.to(device))
-    return Branch(branch.start, branch.prompt, moved)
+        forwarded_each = tuple(max(0, len(sample.completion_ids) - 1) for sample in samples)
+        self.branches.append(Branch(start, len(prompt), forwarded_each))

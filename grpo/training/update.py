@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from grpo.algorithm.batch import tally
 from grpo.algorithm.losses import (
     Denominators,
     LossMetrics,
     LossSettings,
-    TokenBatch,
     add_metrics,
     coefficient_is_zero,
-    policy_loss,
 )
 from grpo.errors import GuardError
 from grpo.models.head import check_head
@@ -31,6 +28,7 @@ from grpo.models.policy import Policy
 from grpo.recipe.schema import RLSettings
 from grpo.records import Sample
 from grpo.seeds import derive_seed
+from grpo.training.backward import Given, backward
 from grpo.training.choose import choose_layout
 from grpo.training.forward import token_logprobs
 from grpo.training.layout import MicroBatch, Unit, balance, split_updates
@@ -156,14 +154,8 @@ class Updater:
     def _backward(
         self, batch: MicroBatch, samples: Sequence[Sample], old: Tensor | None, denominators: Denominators
     ) -> LossMetrics:
-        reference = self._reference_logprobs(batch)
-        logprobs, entropy = token_logprobs(self._policy.model, batch, self._settings.temperature)
-        tokens = token_batch(batch, samples, logprobs, old, reference)
-        loss, figures = policy_loss(tokens, denominators, self._loss_settings)
-        loss.backward()
-        figures["entropy"] = tally(entropy, tokens.counted_at("token"))
-        figures["loss"] = torch.stack([loss.detach(), torch.zeros_like(loss)])
-        return figures
+        given = Given.of(batch, samples, old, self._reference_logprobs(batch))
+        return backward(self._policy.model, given, denominators, self._loss_settings, self._settings.temperature)
 
     def _reference_logprobs(self, batch: MicroBatch) -> Tensor | None:
         if self._settings.beta == 0:
@@ -191,6 +183,8 @@ class Updater:
             for name, (total, count) in part.items():
                 known = sums.setdefault(name, [0.0, 0.0])
                 sums[name] = [known[0] + total, known[1] + count]
+        if broken := sums.pop("impossible", [0.0, 0.0])[0]:
+            raise GuardError(f"{broken:.0f} tokens have a log-prob above 0: the model's head, or a kernel, is broken")
         loss = sums.pop("loss", [0.0, 0.0])[0] / updates
         return {"loss": loss} | {name: total / count for name, (total, count) in sorted(sums.items()) if count}
 
@@ -239,22 +233,3 @@ class Updater:
         """Goes on where `save` left off, bit for bit. Raises UserError where the checkpoint is of other weights."""
         self.updates_done = load_state(folder, self._masters.weights, self._optimizer)
         self._masters.publish()
-
-
-def token_batch(
-    batch: MicroBatch, samples: Sequence[Sample], logprobs: Tensor, old: Tensor | None, reference: Tensor | None
-) -> TokenBatch:
-    """The loss's view of a micro-batch; `old` None takes the old log-probs from this very forward."""
-    rows = [samples[index] for index in batch.samples]
-    device = logprobs.device
-    sampling = [value for sample in rows for value in sample.sampling_logprobs]
-    return TokenBatch(
-        logprobs=logprobs,
-        old_logprobs=logprobs.detach() if old is None else old,
-        sampling_logprobs=torch.tensor(sampling, dtype=torch.float32, device=device),
-        ref_logprobs=reference,
-        advantages=torch.tensor([sample.advantage for sample in rows], dtype=torch.float32, device=device),
-        sample_of=batch.sample_of,
-        lengths=batch.lengths,
-        counted=torch.tensor([sample.counted for sample in rows], dtype=torch.bool, device=device),
-    )

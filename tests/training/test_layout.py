@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grpo.models.paths import Branch
 from grpo.records import Sample
 from grpo.training.layout import Layout, balance, split_updates
 from grpo.training.padded import PaddedRows, plan_microbatches
@@ -42,12 +43,12 @@ def test_completions_of_a_prompt_share_its_tokens_and_its_last_position() -> Non
     assert batch.targets.tolist() == [7, 8, 9, 2, 1, 3]
     assert batch.sample_of.tolist() == [0, 0, 0, 1, 1, 2]
     assert batch.paths is not None
-    first, second = batch.paths
-    assert (first.start, first.prompt, second.start, second.prompt) == (0, 2, 5, 1)
-    assert first.completions is not None and second.completions is None
-    assert first.completions.queries.tolist() == [[2, 3], [4, 0]]
-    assert first.completions.keys.tolist() == [[0, 1, 2, 3], [0, 1, 4, 0]]
-    assert first.completions.inside.tolist() == [0, 1, 2]
+    assert batch.paths.branches == (Branch(0, 2, (2, 1)), Branch(5, 1, (0,)))
+    grid, none = batch.paths.grids
+    assert grid is not None and none is None
+    assert grid.queries.tolist() == [[2, 3], [4, 0]]
+    assert grid.keys.tolist() == [[0, 1, 2, 3], [0, 1, 4, 0]]
+    assert grid.inside.tolist() == [0, 1, 2]
 
 
 def test_a_group_is_split_only_where_a_rank_would_idle_or_the_budget_is_full() -> None:

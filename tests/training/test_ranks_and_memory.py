@@ -40,7 +40,7 @@ def test_a_batch_that_does_not_fit_comes_with_advice(
         raise error
 
     trainer = updater(tokens_per_microbatch=120)
-    monkeypatch.setattr(update, "token_logprobs", refuse)
+    monkeypatch.setattr(update, "backward", refuse)
     with pytest.raises(UserError) as caught:
         trainer.probe_memory(10, 20)
     text = str(caught.value)
@@ -53,7 +53,7 @@ def test_other_errors_of_the_probe_are_not_mistaken_for_memory(updater: Make, mo
         raise RuntimeError("shapes do not match")
 
     trainer = updater()
-    monkeypatch.setattr(update, "token_logprobs", fail)
+    monkeypatch.setattr(update, "backward", fail)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         trainer.probe_memory(10, 20)
 
