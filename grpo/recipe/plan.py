@@ -59,7 +59,7 @@ def plan_stage(recipe: Recipe, name: str, sizes: DataSizes | None = None) -> RLP
     return RLPlan(
         starts_from=starts_from(recipe, name),
         completions_per_step=per_step,
-        completions_per_update=per_step // stage.updates_per_step,
+        completions_per_update=stage.prompts_per_step * stage.trained_generations // stage.updates_per_step,
         groups_per_update=stage.prompts_per_step / stage.updates_per_step,
         steps=steps,
         updates=None if steps is None else steps * stage.updates_per_step,

@@ -85,7 +85,12 @@ def _evaluation(evaluate: Evaluate, plan: RLPlan, sizes: DataSizes | None) -> st
 
 def rl_notes(stage: RLStage, plan: RLPlan, sizes: DataSizes | None = None) -> Iterator[str]:
     """What follows from the numbers and is easily overlooked."""
-    if plan.completions_per_update % stage.num_generations:
+    if stage.sampling_rounds > 1:
+        yield (
+            f"a step samples up to {stage.sampling_rounds} times as many completions, until {stage.prompts_per_step} "
+            "groups have a signal; figures of rewards are over all of them"
+        )
+    if plan.completions_per_update % stage.trained_generations:
         yield (
             "an update ends inside a group. Advantages are computed over the whole step, so this changes which update "
             "a completion counts in, not its advantage"

@@ -78,7 +78,9 @@ class RLSettings(Optimizer, Sampling):
     """One GRPO stage without its data and rewards; `GRPOConfig` is this with a run folder.
 
     One *step* is one rollout round of prompts_per_step × num_generations completions and its updates_per_step updates.
-    tokens_per_microbatch bounds memory and never changes the result.
+    tokens_per_microbatch bounds memory and never changes the result. layout: `auto` forwards a prompt once for all its
+    completions where the architecture can be packed, `padded` forwards each completion with its own copy (the same
+    gradient, slower).
 
     loss_type: `grpo` (mean over each completion's tokens, then over completions), `dr_grpo`, `dapo` (mean over all
         tokens of the update; `bnpo` is the same under global denominators), `cispo`, `reinforce`.
@@ -88,6 +90,10 @@ class RLSettings(Optimizer, Sampling):
     beta: weight of the KL to the reference; kl_estimator `k3`, or `k3_unbiased` (k3 times the importance ratio).
     scale_rewards: divide centred rewards by the std of the `group`, the `batch`, or `none`.
     multi_objective_aggregation: `sum_then_normalize`, or `normalize_then_sum` (GDPO), which fixes baseline and scale.
+    sampling_rounds: rounds of prompts_per_step prompts that a step may sample to fill itself with groups that have a
+        signal (DAPO's dynamic sampling); those left over are not trained on. 1: none is refilled.
+    train_generations: completions of a group that are trained on, the most varied in reward (PODS; null: all).
+        What both do to the estimate: grpo/algorithm/selection.py.
     log_completions: how many the console shows at a time. keep_rollouts: completions of the last so many steps stay on
         the disk (null: of all).
     """
@@ -96,6 +102,7 @@ class RLSettings(Optimizer, Sampling):
     prompts_per_step: PositiveInt = 8
     updates_per_step: PositiveInt = 1
     tokens_per_microbatch: PositiveInt = 8192
+    layout: Literal["auto", "padded"] = "auto"
     steps: PositiveInt | None = None
     epochs: float | None = Field(default=None, gt=0)
 
@@ -113,6 +120,8 @@ class RLSettings(Optimizer, Sampling):
     baseline: Literal["mean", "leave_one_out"] = "mean"
     multi_objective_aggregation: Literal["sum_then_normalize", "normalize_then_sum"] = "sum_then_normalize"
     max_unjudged: float = Field(default=0.5, gt=0, le=1)
+    sampling_rounds: PositiveInt = 1
+    train_generations: Annotated[int, Field(ge=2)] | None = None
 
     rollout: Rollout = Rollout()
     reward_workers: PositiveInt = 2
@@ -120,12 +129,22 @@ class RLSettings(Optimizer, Sampling):
     keep_rollouts: PositiveInt | None = None
     memory_probe: bool = True
 
+    @property
+    def trained_generations(self) -> int:
+        """Completions of a group that are trained on."""
+        return self.train_generations or self.num_generations
+
     @model_validator(mode="after")
     def _sane(self) -> "RLSettings":
         if self.temperature == 0:
             raise ValueError("temperature 0 gives identical completions: a group needs spread, use a temperature > 0")
-        if (self.prompts_per_step * self.num_generations) % self.updates_per_step:
-            raise ValueError("prompts_per_step × num_generations must be a multiple of updates_per_step")
+        if self.train_generations is not None and self.train_generations > self.num_generations:
+            raise ValueError(
+                f"train_generations ({self.train_generations}) exceeds num_generations ({self.num_generations})"
+            )
+        if (self.prompts_per_step * self.trained_generations) % self.updates_per_step:
+            trained = "num_generations" if self.train_generations is None else "train_generations"
+            raise ValueError(f"prompts_per_step × {trained} must be a multiple of updates_per_step")
         if not self.full_support and self.mismatch.mode != "off":
             raise ValueError(
                 "top_p, top_k and min_p renormalise the engine's log-probs over the kept tokens, while the trainer's "

@@ -3,9 +3,13 @@
 DeepSeekMath (arXiv 2402.03300), algorithm 1; DeepSeek-R1 (arXiv 2501.12948). Each line of the loop calls one room.
 """
 
+from functools import partial
+
 from grpo.algorithm.advantages import group_advantages
 from grpo.algorithm.samples import reward_statistics, to_samples
+from grpo.algorithm.selection import count_with_signal, select
 from grpo.recipe.schema import RLStage
+from grpo.records import Group
 from grpo.scoring.metrics import reward_metrics
 from grpo.stages.clock import Clock
 from grpo.stages.rl_rooms import Rooms, open_rooms
@@ -27,30 +31,32 @@ def train(settings: RLStage, rooms: Rooms) -> None:
     """The loop. Everything random is a function of the step, so it starts at any step and goes the same way."""
     clock = Clock()
     weights = {reward.label: reward.weight for reward in settings.rewards}
+    judge = partial(
+        group_advantages,
+        weights=weights,
+        scale_rewards=settings.scale_rewards,
+        baseline=settings.baseline,
+        aggregation=settings.multi_objective_aggregation,
+    )
     if rooms.step == 0:
         rooms.evaluate(step=0)
     for step in range(rooms.step + 1, rooms.steps + 1):
-        with clock("sample"):
-            rooms.sample(rooms.prompts(step), step)
-        with clock("score"):
-            groups = rooms.collect_groups()
-        advantages = group_advantages(
-            groups,
-            weights,
-            scale_rewards=settings.scale_rewards,
-            baseline=settings.baseline,
-            aggregation=settings.multi_objective_aggregation,
-        )
-        samples = to_samples(groups, advantages, mask_truncated=settings.mask_truncated_completions)
+        groups: list[Group] = []
+        for number in range(settings.sampling_rounds):
+            groups += rooms.rollouts.round(step, number, clock)
+            if count_with_signal(judge(groups)) >= settings.prompts_per_step:
+                break
+        chosen = select(groups, judge, settings.prompts_per_step, settings.train_generations)
+        samples = to_samples(chosen.groups, chosen.advantages, mask_truncated=settings.mask_truncated_completions)
         with clock("update"), rooms.engine_asleep():
             metrics = rooms.updater.round(samples, settings.max_completion_length)
         with clock("sync"):
             metrics |= rooms.sync.push(version=step)
 
-        metrics |= reward_statistics(groups, advantages) | reward_metrics(groups, list(weights))
+        metrics |= reward_statistics(groups, chosen.sampled) | reward_metrics(groups, list(weights))
         metrics |= completion_metrics(groups) | rooms.scorer.extra_metrics
         rooms.record.step(step, metrics, clock.read())
-        rooms.record.rollouts(step, groups, advantages)
+        rooms.record.rollouts(step, groups, chosen.sampled)
         if step % rooms.evaluate_every == 0 or step == rooms.steps:
             with clock("evaluate"):
                 rooms.evaluate(step)

@@ -1,24 +1,23 @@
 """Opens and holds the rooms of an `rl` stage: policy, data, engine, scorer, updater, weight sync, record."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from accelerate import Accelerator
 
 from grpo.atomic import write_folder
-from grpo.data.order import prompts_for_step, steps_for_epochs
+from grpo.data.order import steps_for_epochs
 from grpo.models.policy import load_policy
 from grpo.recipe.schema import RLStage
-from grpo.records import Group, Prompt
 from grpo.report.record import Record
-from grpo.rollout.engine import Engine, Request
+from grpo.rollout.engine import Engine
 from grpo.rollout.guards import WeightSync
 from grpo.rollout.open import open_engine
 from grpo.seeds import derive_seed
-from grpo.stages.processes import gather_groups, share
 from grpo.stages.rl_data import load_data, open_held_out, open_scorer, readable
+from grpo.stages.rl_rollouts import Rollouts
 from grpo.stages.stage import StageInputs, StageResult
 from grpo.training.checkpoints import newest_whole, prune, write_checkpoint
 from grpo.training.update import Updater
@@ -35,6 +34,7 @@ class Rooms:
         self.settings, self.inputs = settings, inputs
         self.accelerator = Accelerator()
         self.step = 0
+        self._rounds = 0  # drawn until the checkpoint
         self.best: tuple[float, int] | None = None
         self._last_evaluation: dict[str, float] = {}
         self._first_evaluation: dict[str, float] = {}
@@ -90,39 +90,15 @@ class Rooms:
             tolerance=settings.rollout.canary_tolerance,
         )
         self.sync.prove(version=self.step)
+        self.rollouts = Rollouts(
+            settings, inputs, self.data.prompts, self.engine, self.scorer, self.accelerator, rounds=self._rounds
+        )
 
     @property
     def evaluate_every(self) -> int:
         return self.settings.evaluate.every if self.settings.evaluate else self.steps
 
-    # ── sampling and scoring ────────────────────────────────────────────────────────────────────────────────────────
-
-    def prompts(self, step: int) -> list[Prompt]:
-        """This process's share of the step's prompts."""
-        chosen = prompts_for_step(
-            len(self.data.prompts),
-            self.settings.prompts_per_step,
-            step - 1,
-            seed=derive_seed(self.inputs.seed, self.inputs.name, "order"),
-            shuffle=self.settings.data.shuffle,
-        )
-        picked = [self.data.prompts[index] for index in chosen]
-        return share(picked, self.accelerator.process_index, self.accelerator.num_processes)
-
-    def sample(self, prompts: Sequence[Prompt], step: int) -> None:
-        """Sample a group for each prompt; each completion goes to the scorer as it finishes."""
-        self.scorer.begin(prompts, step)
-        requests = [
-            Request(prompt, sample, derive_seed(self.inputs.seed, self.inputs.name, step, prompt.id, sample))
-            for prompt in prompts
-            for sample in range(self.settings.num_generations)
-        ]
-        for completion in self.engine.generate(requests, self.settings):
-            self.scorer.submit(completion)
-
-    def collect_groups(self) -> list[Group]:
-        """Wait for the last verdicts; all processes' groups in the order of the prompts."""
-        return gather_groups(self.scorer.finish(), self.accelerator)
+    # ── between sampling and update ─────────────────────────────────────────────────────────────────────────────────
 
     @contextmanager
     def engine_asleep(self) -> Iterator[None]:
@@ -150,7 +126,12 @@ class Rooms:
     def save(self, step: int) -> None:
         """A checkpoint of everything that is not a function of the step."""
         if self.accelerator.is_main_process:
-            extra = {"best": self.best, "first_evaluation": self._first_evaluation, "evaluation": self._last_evaluation}
+            extra = {
+                "rounds": self.rollouts.rounds,
+                "best": self.best,
+                "first_evaluation": self._first_evaluation,
+                "evaluation": self._last_evaluation,
+            }
             write_checkpoint(self._checkpoints, step, self.updater.save, extra)
             keep_best = self.best[1] if self.best and self.settings.checkpoints.keep_best else None
             prune(self._checkpoints, self.settings.checkpoints.keep_last, keep_best)
@@ -175,7 +156,7 @@ class Rooms:
             self.record.truncate_after(-1)
             return
         self.updater.load(checkpoint.folder)
-        self.step = checkpoint.step
+        self.step, self._rounds = checkpoint.step, checkpoint.extra["rounds"]
         best = checkpoint.extra["best"]
         self.best = (best[0], best[1]) if best else None
         self._first_evaluation = checkpoint.extra["first_evaluation"]

@@ -1,6 +1,7 @@
 """Which layout a policy is trained with: shared prompts where its architecture can be packed, else padded rows."""
 
 import logging
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +19,11 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 """Largest relative difference of hidden states between the two layouts: rounding is below, a sibling in sight above."""
 
 
-def choose_layout(model: nn.Module) -> Layout:
-    """Shared prompts, or padded rows with the reason said: another attention than SDPA was asked for, layers that look
-    beside attention, or a first look at which the two layouts do not agree."""
+def choose_layout(model: nn.Module, wanted: Literal["auto", "padded"] = "auto") -> Layout:
+    """Padded rows where they are wanted. Else shared prompts, or padded rows with the reason said: another attention
+    than SDPA was asked for, layers that look beside attention, or a first look at which the two layouts disagree."""
+    if wanted == "padded":
+        return PaddedRows()
     reason = _reason_to_pad(model)
     if reason is None:
         return SharedPrompts()

@@ -78,7 +78,7 @@ class Updater:
         self._total_updates = total_updates
         self._ranks = Ranks(accelerator)
         check_head(policy.model)
-        self._layout = choose_layout(policy.model)
+        self._layout = choose_layout(policy.model, settings.layout)
         self._masters = Masters(policy.model)
         self._optimizer = make_optimizer(self._masters.weights, settings)
         self._ranks.check_alike(self._masters.weights)
@@ -216,7 +216,7 @@ class Updater:
         """Forward and backward of the largest micro-batch that can come (lengths in tokens), without learning from it:
         what does not fit fails here, with advice, instead of in the middle of a run. Raises UserError."""
         settings = self._settings
-        per_update = settings.prompts_per_step * settings.num_generations // settings.updates_per_step
+        per_update = settings.prompts_per_step * settings.trained_generations // settings.updates_per_step
         most = self._layout.most(longest_prompt, longest_completion, settings.tokens_per_microbatch, per_update)
         samples = longest_samples(longest_prompt, longest_completion, most)
         batch = self._layout.build(samples, range(len(samples)), self._policy.device)

@@ -85,6 +85,7 @@ def test_the_undisturbed_run_left_a_whole_record(undisturbed: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_killed_at_every_named_moment_it_ends_with_the_same_bytes(undisturbed: Path, tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     for moment, count in MOMENTS:
@@ -97,6 +98,7 @@ def test_killed_at_every_named_moment_it_ends_with_the_same_bytes(undisturbed: P
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(undisturbed: Path, tmp_path: Path) -> None:
     run_dir, kills, generator = tmp_path / "run", 0, random.Random(0)
     while kills < 10:

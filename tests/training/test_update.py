@@ -11,6 +11,8 @@ from grpo.algorithm.losses import Denominators, LossSettings, TokenBatch, policy
 from grpo.errors import GuardError
 from grpo.recipe.fields import Lora
 from grpo.recipe.schema import RLSettings
+from grpo.training.padded import PaddedRows
+from grpo.training.shared import SharedPrompts
 from grpo.training.update import Updater
 from tests.training.cases import make_samples, policy_of, relative
 
@@ -49,6 +51,13 @@ def test_the_gradient_is_that_of_one_plain_forward_per_sample(updater: Make, fol
         )
         policy_loss(tokens, denominators, chosen)[0].backward()
     assert relative(ours, {name: weight.grad for name, weight in policy.model.named_parameters()}) < 1e-5
+
+
+def test_padded_rows_give_the_same_gradient(updater: Make) -> None:
+    samples = [replace(sample, prompt_ids=(9, 8, 7)) for sample in make_samples(8)]
+    padded, shared = updater(layout="padded"), updater()
+    assert isinstance(padded._layout, PaddedRows) and isinstance(shared._layout, SharedPrompts)
+    assert relative(padded.gradient(samples, 20), shared.gradient(samples, 20)) < 1e-5
 
 
 def test_samples_without_a_coefficient_take_no_forward_and_stay_in_the_denominator(updater: Make) -> None:
