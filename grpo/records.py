@@ -23,6 +23,7 @@ class Prompt:
     messages: the conversation, where the row was conversational; rewards then see completions as messages (TRL's
         convention).
     columns: every other column of the row, by name; `solution` is the reference answer where there is one.
+    asked: the row's own prompt, text or messages, before the template, system message and examples.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Prompt:
     token_ids: tuple[int, ...]
     columns: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Mapping[str, str], ...] | None = None
+    asked: str | tuple[Mapping[str, Any], ...] = ""
 
 
 @dataclass(frozen=True, slots=True)

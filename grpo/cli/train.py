@@ -27,10 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     _wait_politely()
     try:
         loaded = load_recipe(arguments.recipe, arguments.override)
-        if arguments.dry_run:
+        if arguments.plan:
+            plan(loaded, arguments.begin)
+        elif arguments.dry_run:
             dry_run(loaded)
         else:
-            train(loaded)
+            train(loaded, arguments.begin)
     except UserError as error:
         print(f"grpo-train: {error}", file=sys.stderr)
         return EXIT_MISTAKE
@@ -48,32 +50,41 @@ def dry_run(loaded: LoadedRecipe) -> None:
     print(f"# {loaded.path}, resolved")
     print(loaded.resolved_yaml())
     print(format_plan(loaded.recipe), flush=True)
-    _check(loaded)
+    _check(loaded, None)
     print("\nThe recipe is fine. Nothing was trained (--dry-run).")
 
 
-def train(loaded: LoadedRecipe) -> None:
+def plan(loaded: LoadedRecipe, begin: str | None) -> None:
+    """The stages, which of them would run, and why. Reads the run folder and writes nothing."""
+    from grpo.pipeline.intents import format_intents, intents
+
+    print(format_intents(intents(loaded, begin)))
+
+
+def train(loaded: LoadedRecipe, begin: str | None) -> None:
     """Plan, checks, and every stage that is not done yet."""
     if _is_main_process():
         print(format_plan(loaded.recipe), flush=True)
-        _check(loaded)
+        _check(loaded, begin)
         print(flush=True)
     from grpo.pipeline.run import run_recipe
 
-    results = run_recipe(loaded)
+    results = run_recipe(loaded, begin=begin)
     if not _is_main_process():
         return
     for name, result in results.items():
         for line in result.lines:
             print(line)
-        print(f"{name}: policy in {result.policy_path}")
+        for what, place in (("policy", result.policy_path), ("rows", result.data_path)):
+            if place:
+                print(f"{name}: {what} in {place}")
 
 
-def _check(loaded: LoadedRecipe) -> None:
+def _check(loaded: LoadedRecipe, begin: str | None) -> None:
     from grpo.pipeline.preflight import preflight
 
     print("\nchecking data, rewards and lengths (no model is loaded) …", flush=True)
-    report = preflight(loaded, progress=True)
+    report = preflight(loaded, progress=True, begin=begin)
     for line in report.lines:
         print(f"  {line}")
     if report.sizes:
@@ -131,6 +142,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="print plan and resolved recipe, check the data, train nothing"
+    )
+    parser.add_argument("--plan", action="store_true", help="print the stages, which of them would run now, and why")
+    parser.add_argument(
+        "--from",
+        dest="begin",
+        metavar="STAGE",
+        help="go on from this stage although its `require` does not hold, or start it anew where it is half done and "
+        "its settings have changed; what it was is kept",
     )
     parser.add_argument("--version", action="version", version=f"grpo {__version__}")
     return parser

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grpo.data.rows import load_rows, rows_from
-from grpo.data.templates import open_template
+from grpo.data.templates import open_template, row_prompt
 from grpo.errors import UserError
 from grpo.recipe.fields import Data
 from grpo.records import Prompt
@@ -101,7 +101,7 @@ def stream_prompts(
         seen[identity] = seen.get(identity, 0) + 1
         if seen[identity] > 1:
             identity = f"{identity}-{seen[identity]}"  # the same row again: its n-th occurrence, in the order of rows
-        yield Prompt(identity, text, token_ids, columns, rendered.messages)
+        yield Prompt(identity, text, token_ids, columns, rendered.messages, row_prompt(row, place, where))
 
 
 def prompt_id(text: str, columns: Mapping[str, Any], *, place: str = "", where: str = "") -> str:

@@ -17,6 +17,7 @@ from grpo.errors import UserError
 from grpo.models.head import bare
 from grpo.models.path_attention import install
 from grpo.models.pretrained import load_pretrained
+from grpo.models.reading import end_of_sequence_ids
 from grpo.models.weights import named_weights
 from grpo.recipe.fields import Lora, Model
 from grpo.seeds import derive_seed
@@ -41,7 +42,7 @@ class Policy:
     def __init__(self, model: nn.Module, tokenizer: "PreTrainedTokenizerBase", settings: Model) -> None:
         self.model, self.tokenizer, self._settings = model, tokenizer, settings
         self.adapted = hasattr(model, "disable_adapter")
-        self.eos_ids = end_of_sequence_ids(bare(model), tokenizer)
+        self.eos_ids = end_of_sequence_ids(bare(model).generation_config, tokenizer)
         self._reference: nn.Module | None = None
 
     @property
@@ -129,20 +130,6 @@ def lora_config(lora: Lora) -> "LoraConfig":
     return LoraConfig(
         r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type="CAUSAL_LM"
     )
-
-
-def end_of_sequence_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
-    """Generation config ∪ tokenizer: chat models often end a turn with another token than a document."""
-    generation = model.generation_config.eos_token_id if model.generation_config is not None else None
-    listed = generation if isinstance(generation, list | tuple) else [generation]
-    ids = frozenset(token for token in [*listed, tokenizer.eos_token_id] if token is not None)
-    if not ids:
-        raise UserError(
-            "neither generation_config.json nor the tokenizer names an end-of-sequence token",
-            where="model.path",
-            advice="add eos_token_id to the model's generation_config.json",
-        )
-    return ids
 
 
 def _alone(tensor: Tensor) -> Tensor:

@@ -2,58 +2,111 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from grpo.atomic import write_atomic
 from grpo.errors import UserError
+from grpo.pipeline.keys import Key
 from grpo.pipeline.lock import is_main_process
+from grpo.report.environment import package_versions
 from grpo.stages.stage import StageResult
+
+LEDGER = "stage.json"
+REPLACED = "replaced"
+
+
+@dataclass(frozen=True)
+class State:
+    """new: nothing there. running: stopped on the way, and goes on. done. changed: what is there was made from
+    something else than the recipe says now; `why` lists what, `finished` whether it was done."""
+
+    status: Literal["new", "running", "done", "changed"]
+    why: tuple[str, ...] = ()
+    finished: bool = False
 
 
 class Ledger:
-    """Opened when a stage starts, closed when it is done. A stage that was started with other settings is refused."""
+    """The ledger of one stage in its folder."""
 
-    def __init__(self, path: Path, *, what: Mapping[str, object], name: str) -> None:
-        self.path, self.what, self.name = path, what, name
+    def __init__(self, folder: Path, name: str, key: Key) -> None:
+        self.folder, self.name, self.key = folder, name, key
+        self.path = folder / LEDGER
+        self._started = time.monotonic()
 
-    def result(self) -> StageResult | None:
-        """The stage's result where it is done, None where it is new or was stopped on the way.
+    def state(self) -> State:
+        entry = self._read()
+        if entry is None:
+            return State("new")
+        finished = entry["status"] == "done"
+        if entry["key"] != self.key.digest:
+            why = tuple(differences(entry["what"], json.loads(json.dumps(self.key.what))))
+            return State("changed", why, finished)
+        return State("done" if finished else "running", finished=finished)
 
-        Raises UserError where the recipe was edited since the stage began.
-        """
-        if not self.path.exists():
-            return None
-        entry = json.loads(self.path.read_text())
-        changed = list(differences(entry["what"], json.loads(json.dumps(self.what))))
-        if changed:
-            raise UserError(
-                f"stage {self.name!r} was started with other settings: " + "; ".join(changed),
-                where=str(self.path),
-                advice="Put the old values back to go on with this run, or give the new run a run_dir of its own.",
-            )
-        if entry["status"] != "done":
-            return None
-        return StageResult(str(self.path.parent / entry["policy"]), entry["metrics"], tuple(entry["lines"]))
+    def result(self) -> StageResult:
+        """Of a stage that is done."""
+        entry = self._read()
+        assert entry is not None and entry["status"] == "done"
+        places = {name: entry[name] and str(self.folder / entry[name]) for name in ("policy", "data")}
+        return StageResult(places["policy"], entry["metrics"], tuple(entry["lines"]), places["data"])
 
-    def open(self) -> None:
-        self._write({"status": "running"})
+    def open(self, passed_over: Mapping[str, str]) -> None:
+        """The stage begins or goes on. passed_over: gates that did not hold, and that the user passed over."""
+        self._started = time.monotonic()
+        before = (self._read() or {}).get("launches", [])
+        launch = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "packages": package_versions()}
+        if passed_over:
+            launch["gates_passed_over"] = dict(passed_over)
+        self._write({"status": "running", "launches": [*before, launch]})
 
     def close(self, result: StageResult) -> None:
+        entry = self._read() or {"launches": []}
+        entry["launches"][-1]["seconds"] = round(time.monotonic() - self._started, 1)
         self._write(
             {
                 "status": "done",
-                "policy": os.path.relpath(result.policy_path, self.path.parent),
+                "launches": entry["launches"],
+                "policy": result.policy_path and os.path.relpath(result.policy_path, self.folder),
+                "data": result.data_path and os.path.relpath(result.data_path, self.folder),
                 "metrics": dict(result.metrics),
                 "lines": list(result.lines),
             }
         )
 
+    def set_aside(self) -> Path:
+        """Moves what is there out of the way, under the run folder's `replaced/`: nothing that was computed is lost."""
+        entry = self._read() or {"key": "unknown"}
+        place = self.folder.parent / REPLACED / f"{self.name}-{entry['key']}"
+        number = 1
+        while place.exists():
+            number += 1
+            place = place.with_name(f"{self.name}-{entry['key']}-{number}")
+        if is_main_process():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(self.folder, place)
+        return place
+
+    def _read(self) -> dict[str, Any] | None:
+        if not self.path.exists():
+            return None
+        try:
+            return json.loads(self.path.read_text())
+        except ValueError as error:
+            raise UserError(
+                f"not readable: {error}",
+                where=str(self.path),
+                advice="Remove the file: the stage then starts anew in its folder, from its newest checkpoint.",
+            ) from error
+
     def _write(self, state: dict[str, Any]) -> None:
         if is_main_process():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            entry = {"stage": self.name, "what": self.what} | state
+            self.folder.mkdir(parents=True, exist_ok=True)
+            entry = {"stage": self.name, "key": self.key.digest, "what": self.key.what} | state
             write_atomic(self.path, (json.dumps(entry, indent=2, sort_keys=True) + "\n").encode())
 
 

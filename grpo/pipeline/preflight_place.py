@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from grpo.errors import UserError
-from grpo.recipe.schema import Recipe, RLStage, SFTStage
+from grpo.recipe.schema import Recipe, SFTStage, Stage
 from grpo.report.trackers import check_trackers
 from grpo.rollout.open import choose_engine
 
 
-def check_place(recipe: Recipe, stages: Mapping[str, SFTStage | RLStage]) -> None:
+def check_place(recipe: Recipe, stages: Mapping[str, Stage]) -> None:
     """Raises UserError where the run folder cannot be written, or an engine or tracker is not installed."""
     check_run_folder(Path(recipe.run_dir).expanduser())
     check_trackers(recipe.trackers)
     for name, stage in stages.items():
-        if not isinstance(stage, RLStage):
+        if isinstance(stage, SFTStage):
             continue
         try:
             choose_engine(stage.rollout)

@@ -1,78 +1,125 @@
-"""Which stage runs now: the stages of a recipe in the order of the file, each skipped where it is done.
-
-A graph of stages with keys and gates will replace the list walked here; `stage.json` is its place.
-"""
+"""Runs the stages of a recipe, each after those it needs, and only those that are not done."""
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from grpo.errors import UserError
 from grpo.pipeline.base_policy import base_policy
-from grpo.pipeline.ledger import Ledger
+from grpo.pipeline.gates import failed_gates, stop_at
+from grpo.pipeline.intents import Intent, intents
 from grpo.pipeline.lock import run_folder
+from grpo.pipeline.templates import check_templates
+from grpo.recipe.graph import BASE, policy_of
 from grpo.recipe.load import LoadedRecipe
-from grpo.recipe.schema import RLStage, SFTStage
+from grpo.recipe.schema import Stage
+from grpo.recipe.stage_base import STAGE_ROWS
 from grpo.stages.stage import Given, StageInputs, StageResult
 
 log = logging.getLogger("grpo")
 
 
-def run_recipe(loaded: LoadedRecipe, *, given: Given | None = None) -> dict[str, StageResult]:
+def run_recipe(loaded: LoadedRecipe, *, given: Given | None = None, begin: str | None = None) -> dict[str, StageResult]:
     """Run every stage that is not done; a run that was stopped at any moment goes on where it was.
 
+    begin: the stage to go on from although its gates do not hold (`--from`; see `intents` too).
     Returns the results by stage. Raises UserError for what the user can mend (another process on this run folder, a
-    recipe edited under a started run), GuardError where a stage's guard stopped it.
+    recipe edited under a stage that is half done), GuardError where a gate or a stage's guard stopped it.
     """
     recipe = loaded.recipe
     root = Path(recipe.run_dir).expanduser().resolve()
+    check_templates(recipe.stages)
     results: dict[str, StageResult] = {}
     with run_folder(root, loaded):
-        policies = {"base": base_policy(recipe.model, root, loaded.base, recipe.seed)}
-        previous = "base"
-        for name, settings in recipe.stages.items():
+        base = base_policy(recipe.model, root, loaded.base, recipe.seed)
+        for intent in intents(loaded, begin):
+            start = policy_of(recipe.stages, intent.name)
+            rows = {name: str(result.data_path) for name, result in results.items() if result.data_path}
             inputs = StageInputs(
-                name=name,
-                folder=root / name,
+                name=intent.name,
+                folder=root / intent.name,
                 base=loaded.base,
                 seed=recipe.seed,
                 model=recipe.model,
-                policy_path=policies[settings.policy or previous],
+                policy_path=base if start == BASE else str(results[start].policy_path),
                 trackers=recipe.trackers,
                 project=recipe.project,
                 given=given or Given(),
             )
-            results[name] = run_stage(settings, inputs, start=settings.policy or previous)
-            policies[name] = results[name].policy_path
-            previous = name
+            settings = with_rows(recipe.stages[intent.name], rows)
+            results[intent.name] = run_stage(settings, inputs, intent, results, pass_over=intent.name == begin)
     return results
 
 
-def run_stage(settings: SFTStage | RLStage, inputs: StageInputs, *, start: str) -> StageResult:
-    """One stage, unless its ledger says that it is done. start: name of the stage it starts from, or `base`."""
-    ledger = Ledger(inputs.folder / "stage.json", what=what_defines(settings, inputs, start), name=inputs.name)
-    done = ledger.result()
-    if done is not None:
-        log.info("stage %s is done already: %s", inputs.name, done.policy_path)
+def run_stage(
+    settings: Stage, inputs: StageInputs, intent: Intent, results: Mapping[str, StageResult], *, pass_over: bool
+) -> StageResult:
+    """One stage, unless it is done. pass_over: gates that do not hold are recorded, and do not stop it."""
+    if intent.action == "skip":
+        done = intent.ledger.result()
+        log.info("stage %s is done already: %s", intent.name, done.policy_path or done.data_path or inputs.folder)
         return done
-    ledger.open()
-    if isinstance(settings, SFTStage):
-        from grpo.stages import sft
-
-        result = sft.run(settings, inputs)
-    else:
-        from grpo.stages import rl
-
-        result = rl.run(settings, inputs)
-    ledger.close(result)
+    if intent.action == "refuse":
+        raise UserError(
+            f"stage {intent.name!r} is half done and was started with other settings: {intent.why}",
+            where=str(intent.ledger.path),
+            advice=f"Put the old values back to go on with it, or set it aside and start it anew: --from {intent.name}",
+        )
+    failed = failed_gates(settings, results)
+    if failed and not pass_over:
+        raise stop_at(intent.name, failed, results)
+    _wait_for_everyone()
+    if intent.action == "again":
+        place = intent.ledger.set_aside()
+        log.info("stage %s runs again (%s); what it was is in %s", intent.name, intent.why, place)
+    intent.ledger.open(failed)
+    _wait_for_everyone()
+    result = run_kind(settings, inputs)
+    intent.ledger.close(result)
     return result
 
 
-def what_defines(settings: SFTStage | RLStage, inputs: StageInputs, start: str) -> Mapping[str, object]:
-    """All that a stage's result depends on and that a recipe says: settings, model, seed, and where it starts from.
-    By name, not by path: a run folder can be moved."""
-    return {
-        "settings": settings.model_dump(mode="json"),
-        "model": inputs.model.model_dump(mode="json"),
-        "seed": inputs.seed,
-        "starts_from": start,
-    }
+def run_kind(settings: Stage, inputs: StageInputs) -> StageResult:
+    """Imports what this kind of stage needs, and runs it."""
+    if settings.kind == "sft":
+        from grpo.stages import sft
+
+        return sft.run(settings, inputs)
+    if settings.kind == "rl":
+        from grpo.stages import rl
+
+        return rl.run(settings, inputs)
+    if settings.kind == "sample":
+        from grpo.stages import sample
+
+        return sample.run(settings, inputs)
+    from grpo.stages import evaluate
+
+    return evaluate.run(settings, inputs)
+
+
+def with_rows(settings: Stage, rows: Mapping[str, str]) -> Stage:
+    """The stage with the files of rows in place of `stage:NAME`."""
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: _file(each, rows) if key == "source" else filled(each) for key, each in value.items()}
+        return [filled(each) for each in value] if isinstance(value, list | tuple) else value
+
+    return type(settings).model_validate(filled(settings.model_dump()))
+
+
+def _file(source: Any, rows: Mapping[str, str]) -> Any:
+    if not isinstance(source, str) or not source.startswith(STAGE_ROWS):
+        return source
+    return rows[source.removeprefix(STAGE_ROWS)]
+
+
+def _wait_for_everyone() -> None:
+    """Between what one process does to the run folder and what all read of it."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from accelerate import PartialState
+
+        PartialState().wait_for_everyone()

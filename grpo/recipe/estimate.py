@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from grpo.recipe.machine import Speeds, this_machine
-from grpo.recipe.plan import DataSizes, RLPlan, SFTPlan, engine_choice, plan_stage
+from grpo.recipe.plan import DataSizes, RLPlan, SampledPlan, SFTPlan, engine_choice, longest_completion, plan_stage
+from grpo.recipe.sampled_stages import Sampled
 from grpo.recipe.schema import Recipe, RLStage, SFTStage
 from grpo.recipe.shape import ModelShape, model_shape
 
@@ -24,6 +25,9 @@ def memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | N
     """
     stage = recipe.stages[name]
     compute = 2 if recipe.model.dtype == "bfloat16" else FP32
+    if not isinstance(stage, SFTStage | RLStage):
+        cache = kv_cache(stage, shape, longest_prompt or 0, compute)
+        return {"engine weights": shape.parameters * compute, "KV cache": cache}
     trained = lora_parameters(stage, shape) if stage.lora else shape.parameters
     if isinstance(stage, SFTStage):  # fp32 weights are their own masters there
         rows = stage.microbatch_size or stage.batch_size
@@ -58,12 +62,12 @@ def activations(stage: RLStage | SFTStage, shape: ModelShape, tokens: int, compu
     return tokens * kept + 3 * (min(logits, LOGITS_CHUNK) if isinstance(stage, RLStage) else logits)
 
 
-def kv_cache(stage: RLStage, shape: ModelShape, longest_prompt: int, compute: int) -> float:
+def kv_cache(stage: RLStage | Sampled, shape: ModelShape, longest_prompt: int, compute: int) -> float:
     """vLLM takes its whole share at once; the transformers engine grows to what the sequences at hand need."""
     if engine_choice(stage.rollout)[0] == "vllm":
         return stage.rollout.kv_cache_gib * GIB
-    sequences = min(stage.rollout.max_num_seqs, stage.prompts_per_step * stage.num_generations)
-    tokens = sequences * (longest_prompt + stage.max_completion_length)
+    at_once = stage.prompts_per_step * stage.num_generations if isinstance(stage, RLStage) else 2**31
+    tokens = min(stage.rollout.max_num_seqs, at_once) * (longest_prompt + longest_completion(stage))
     return tokens * shape.layers * shape.key_value_size * compute
 
 
@@ -86,6 +90,9 @@ def seconds(recipe: Recipe, name: str, shape: ModelShape, sizes: DataSizes | Non
             if plan.sequences is None
             else 6 * shape.parameters * plan.sequences * stage.max_length / speeds.training
         )
+    tokens_a_second = min(speeds.most_tokens, speeds.sampling / (2 * shape.parameters))
+    if isinstance(stage, Sampled) and isinstance(plan, SampledPlan) and plan.completions is not None:
+        return plan.completions * longest_completion(stage) / tokens_a_second
     if not isinstance(stage, RLStage) or not isinstance(plan, RLPlan) or plan.completions is None:
         return None
     prompt = (sizes.longest_prompt if sizes else None) or 0
@@ -96,7 +103,6 @@ def seconds(recipe: Recipe, name: str, shape: ModelShape, sizes: DataSizes | Non
         each = stage.evaluate.num_generations + stage.evaluate.greedy
         length = stage.evaluate.max_completion_length or stage.max_completion_length
         sampled += plan.evaluations * sizes.held_out * each * length
-    tokens_a_second = min(speeds.most_tokens, speeds.sampling / (2 * shape.parameters))
     return passes * shape.parameters * trained / speeds.training + sampled / tokens_a_second
 
 

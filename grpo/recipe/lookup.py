@@ -5,10 +5,13 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
 from grpo.recipe.schema import Recipe, RLStage, SFTStage
 from grpo.recipe.yaml_text import KeyPath
 
-STAGE_KINDS: dict[str, type[BaseModel]] = {"sft": SFTStage, "rl": RLStage}
+STAGE_KINDS: dict[str, type[BaseModel]] = {
+    "sft": SFTStage, "rl": RLStage, "sample": SampleStage, "evaluate": EvaluateStage,
+}  # fmt: skip
 
 
 def model_at(path: KeyPath, root: Any) -> type[BaseModel] | None:

@@ -11,17 +11,20 @@ from importlib.util import find_spec
 from math import ceil
 
 from grpo.recipe.fields import Rollout
+from grpo.recipe.graph import policy_of
+from grpo.recipe.sampled_stages import EvaluateStage, Sampled, SampleStage
 from grpo.recipe.schema import Recipe, RLStage, SFTStage
 
 
 @dataclass(frozen=True)
 class DataSizes:
     """What reading a stage's data found. rows: usable rows (prompts). held_out: prompts of the evaluation.
-    longest_prompt: in tokens."""
+    longest_prompt: in tokens. completions: of all benchmarks of an `evaluate` stage."""
 
     rows: int
     held_out: int | None = None
     longest_prompt: int | None = None
+    completions: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,31 @@ class SFTPlan:
     sequences: int | None
 
 
-def plan_stage(recipe: Recipe, name: str, sizes: DataSizes | None = None) -> RLPlan | SFTPlan:
+@dataclass(frozen=True)
+class SampledPlan:
+    """One `sample` or `evaluate` stage. completions: in all; None while it waits for the data."""
+
+    starts_from: str
+    completions: int | None
+
+
+Plan = RLPlan | SFTPlan | SampledPlan
+
+
+def plan_stage(recipe: Recipe, name: str, sizes: DataSizes | None = None) -> Plan:
     """The plan of one stage; `sizes` where its data has been read."""
     stage, rows = recipe.stages[name], sizes.rows if sizes else None
+    if isinstance(stage, SampleStage):
+        return SampledPlan(policy_of(recipe.stages, name), None if rows is None else rows * stage.num_generations)
+    if isinstance(stage, EvaluateStage):
+        return SampledPlan(policy_of(recipe.stages, name), sizes.completions if sizes else None)
     if isinstance(stage, SFTStage):
         updates = updates_of(stage, rows)
-        return SFTPlan(starts_from(recipe, name), updates, None if updates is None else updates * stage.batch_size)
+        return SFTPlan(policy_of(recipe.stages, name), updates, None if updates is None else updates * stage.batch_size)
     per_step = stage.prompts_per_step * stage.num_generations
     steps = steps_of(stage, rows)
     return RLPlan(
-        starts_from=starts_from(recipe, name),
+        starts_from=policy_of(recipe.stages, name),
         completions_per_step=per_step,
         completions_per_update=stage.prompts_per_step * stage.trained_generations // stage.updates_per_step,
         groups_per_update=stage.prompts_per_step / stage.updates_per_step,
@@ -67,13 +85,6 @@ def plan_stage(recipe: Recipe, name: str, sizes: DataSizes | None = None) -> RLP
         steps_per_epoch=None if rows is None else ceil(rows / stage.prompts_per_step),
         evaluations=evaluation_count(stage.evaluate.every, steps) if stage.evaluate and steps else None,
     )
-
-
-def starts_from(recipe: Recipe, name: str) -> str:
-    """`base` for the recipe's model, else the stage whose policy this one starts from."""
-    names = list(recipe.stages)
-    position = names.index(name)
-    return recipe.stages[name].policy or (names[position - 1] if position else "base")
 
 
 def steps_of(stage: RLStage, prompts: int | None) -> int | None:
@@ -104,7 +115,9 @@ def engine_choice(rollout: Rollout) -> tuple[str, str]:
     return "transformers", "auto: vLLM is not installed"
 
 
-def longest_completion(stage: RLStage) -> int:
-    """Tokens of the longest completion that training or evaluation may sample."""
-    evaluated = stage.evaluate.max_completion_length if stage.evaluate else None
-    return max(stage.max_completion_length, evaluated or 0)
+def longest_completion(stage: RLStage | Sampled) -> int:
+    """Tokens of the longest completion that the stage may sample, for its evaluation too."""
+    if isinstance(stage, EvaluateStage):
+        return max(benchmark.max_completion_length for benchmark in stage.benchmarks.values())
+    evaluated = stage.evaluate.max_completion_length if isinstance(stage, RLStage) and stage.evaluate else None
+    return max(stage.max_completion_length, evaluated or 0)  # type: ignore[union-attr]

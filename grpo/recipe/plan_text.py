@@ -2,24 +2,32 @@
 
 from collections.abc import Iterator, Mapping
 
-from grpo.recipe.fields import Data, Evaluate, Model
-from grpo.recipe.plan import DataSizes, RLPlan, SFTPlan, engine_choice, plan_stage
+from grpo.recipe.fields import Evaluate, Model
+from grpo.recipe.graph import BASE, order
+from grpo.recipe.plan import DataSizes, RLPlan, SampledPlan, SFTPlan, plan_stage
+from grpo.recipe.plan_words import count, engine_of, rewards_of, rows_of, template_of
+from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
 from grpo.recipe.schema import Recipe, RLStage, SFTStage
 
 
 def format_plan(recipe: Recipe, sizes: Mapping[str, DataSizes] | None = None) -> str:
     """The plan of every stage; `sizes` by stage where the data has been read."""
     lines = [f"model    {describe_model(recipe.model)}", f"run_dir  {recipe.run_dir} (seed {recipe.seed})"]
-    for number, (name, stage) in enumerate(recipe.stages.items(), start=1):
-        known = (sizes or {}).get(name)
+    for number, name in enumerate(order(recipe.stages), start=1):
+        stage, known = recipe.stages[name], (sizes or {}).get(name)
         plan = plan_stage(recipe, name, known)
-        start = "the recipe's model" if plan.starts_from == "base" else f"the policy of {plan.starts_from}"
+        start = "the recipe's model" if plan.starts_from == BASE else f"the policy of {plan.starts_from}"
         lines += ["", f"stage {number} of {len(recipe.stages)}: {name} ({stage.kind}), starts from {start}"]
+        lines += [f"  requires {metric} {text}" for metric, text in stage.require.items()]
         if isinstance(stage, RLStage) and isinstance(plan, RLPlan):
             lines += [f"  {line}" for line in _rl_lines(stage, plan, known)]
             lines += [f"  note: {note}" for note in rl_notes(stage, plan, known)]
         elif isinstance(stage, SFTStage) and isinstance(plan, SFTPlan):
             lines += [f"  {line}" for line in _sft_lines(stage, plan, known)]
+        elif isinstance(stage, SampleStage) and isinstance(plan, SampledPlan):
+            lines += [f"  {line}" for line in _sample_lines(stage, plan)]
+        elif isinstance(stage, EvaluateStage) and isinstance(plan, SampledPlan):
+            lines += [f"  {line}" for line in _evaluate_lines(stage, plan)]
     return "\n".join(lines)
 
 
@@ -38,18 +46,15 @@ def describe_model(model: Model) -> str:
 
 
 def _rl_lines(stage: RLStage, plan: RLPlan, sizes: DataSizes | None) -> Iterator[str]:
-    engine, why = engine_choice(stage.rollout)
-    placement = f", {stage.rollout.placement.replace('_', ' ')}" if engine == "vllm" else ""
-    template = "of your own" if "{{" in stage.data.template else stage.data.template
-    yield f"data     {_rows(stage.data)}, template {template}"
-    yield f"rewards  {', '.join(f'{reward.label} × {reward.weight:g}' for reward in stage.rewards)}"
-    yield f"engine   {engine} ({why}){placement}, temperature {stage.temperature:g}"
+    yield f"data     {rows_of(stage.data)}, template {template_of(stage.data)}"
+    yield f"rewards  {rewards_of(stage.rewards)}"
+    yield f"engine   {engine_of(stage.rollout)}, temperature {stage.temperature:g}"
     yield (
         f"step     {stage.prompts_per_step} prompts × {stage.num_generations} completions = "
         f"{plan.completions_per_step:,} completions of at most {stage.max_completion_length:,} tokens"
     )
     yield (
-        f"update   {_count(stage.updates_per_step, 'update')} a step, each of {plan.completions_per_update:,} "
+        f"update   {count(stage.updates_per_step, 'update')} a step, each of {plan.completions_per_update:,} "
         f"completions ({plan.groups_per_update:g} groups), in micro-batches of {stage.tokens_per_microbatch:,} tokens"
     )
     yield f"loss     {stage.loss_type}, beta {stage.beta:g}, {_rate(stage)}"
@@ -57,13 +62,13 @@ def _rl_lines(stage: RLStage, plan: RLPlan, sizes: DataSizes | None) -> Iterator
         yield f"run      {stage.epochs:g} epochs: the number of steps is known once the data has been read"
     else:
         yield (
-            f"run      {_count(plan.steps, 'step')} = {_count(plan.updates or 0, 'update')}; {plan.completions:,} "
+            f"run      {count(plan.steps, 'step')} = {count(plan.updates or 0, 'update')}; {plan.completions:,} "
             f"completions in all, at most {plan.completions * stage.max_completion_length:,} tokens sampled"
         )
     if plan.steps_per_epoch and plan.steps and sizes:
         seen = plan.steps * stage.prompts_per_step / sizes.rows
         yield (
-            f"epochs   {sizes.rows:,} prompts = {_count(plan.steps_per_epoch, 'step')} an epoch; "
+            f"epochs   {sizes.rows:,} prompts = {count(plan.steps_per_epoch, 'step')} an epoch; "
             f"each prompt is taken {seen:.3g} times"
         )
     if stage.evaluate:
@@ -75,12 +80,36 @@ def _evaluation(evaluate: Evaluate, plan: RLPlan, sizes: DataSizes | None) -> st
     greedy = evaluate.greedy and evaluate.temperature > 0
     times = f"{plan.evaluations} evaluations" if plan.evaluations else "evaluations"
     text = (
-        f"{times} (at the start, every {evaluate.every} steps, at the end), {_count(each, 'sample')} a prompt "
+        f"{times} (at the start, every {evaluate.every} steps, at the end), {count(each, 'sample')} a prompt "
         f"at temperature {evaluate.temperature:g}{' and one greedy' if greedy else ''}"
     )
     if sizes and sizes.held_out is not None:
         text += f": {sizes.held_out * (each + greedy):,} completions each time"
     return text
+
+
+def _sample_lines(stage: SampleStage, plan: SampledPlan) -> Iterator[str]:
+    yield f"data     {rows_of(stage.data)}, template {template_of(stage.data)}"
+    yield f"rewards  {rewards_of(stage.rewards)}"
+    yield f"engine   {engine_of(stage.rollout)}, temperature {stage.temperature:g}"
+    in_all = "" if plan.completions is None else f" = {plan.completions:,} completions in all"
+    yield (
+        f"sample   {count(stage.num_generations, 'completion')} a prompt{in_all}, of at most "
+        f"{stage.max_completion_length:,} tokens, in rounds of {count(stage.prompts_per_round, 'prompt')}"
+    )
+    yield f"keep     {', '.join(each.label for each in stage.keep) or 'everything'}"
+
+
+def _evaluate_lines(stage: EvaluateStage, plan: SampledPlan) -> Iterator[str]:
+    yield f"engine   {engine_of(stage.rollout)}"
+    for name, benchmark in stage.benchmarks.items():
+        greedy = " and one greedy" if benchmark.greedy else ""
+        yield (
+            f"{name}: {rows_of(benchmark.data)}, {count(benchmark.num_generations, 'sample')} a prompt at temperature "
+            f"{benchmark.temperature:g}{greedy}, judged by {rewards_of(benchmark.rewards)}"
+        )
+    if plan.completions is not None:
+        yield f"sample   {plan.completions:,} completions in all"
 
 
 def rl_notes(stage: RLStage, plan: RLPlan, sizes: DataSizes | None = None) -> Iterator[str]:
@@ -114,16 +143,16 @@ def rl_notes(stage: RLStage, plan: RLPlan, sizes: DataSizes | None = None) -> It
 
 def _sft_lines(stage: SFTStage, plan: SFTPlan, sizes: DataSizes | None) -> Iterator[str]:
     microbatches = stage.batch_size // (stage.microbatch_size or stage.batch_size)
-    yield f"data     {_rows(stage.data)}, loss over {'completions' if stage.completion_only else 'whole sequences'}"
+    yield f"data     {rows_of(stage.data)}, loss over {'completions' if stage.completion_only else 'whole sequences'}"
     yield (
         f"update   {stage.batch_size} sequences of at most {stage.max_length:,} tokens, "
-        f"in {_count(microbatches, 'micro-batch')}"
+        f"in {count(microbatches, 'micro-batch')}"
     )
     yield f"loss     {_rate(stage)}"
     if plan.updates is None:
         yield f"run      {stage.epochs:g} epochs: the number of updates is known once the data has been read"
     else:
-        yield f"run      {_count(plan.updates, 'update')}; {plan.sequences:,} sequences in all"
+        yield f"run      {count(plan.updates, 'update')}; {plan.sequences:,} sequences in all"
     if sizes and plan.sequences:
         yield f"epochs   {sizes.rows:,} rows; each is taken {plan.sequences / sizes.rows:.3g} times"
     if stage.packing:
@@ -131,14 +160,5 @@ def _sft_lines(stage: SFTStage, plan: SFTPlan, sizes: DataSizes | None) -> Itera
 
 
 def _rate(stage: RLStage | SFTStage) -> str:
-    warmup = f" after {_count(stage.warmup_updates, 'update')} of warm-up" if stage.warmup_updates else ""
+    warmup = f" after {count(stage.warmup_updates, 'update')} of warm-up" if stage.warmup_updates else ""
     return f"learning rate {stage.learning_rate:g} {stage.lr_scheduler_type}{warmup}"
-
-
-def _rows(data: Data) -> str:
-    return f"{data.source}, rows {data.rows}" if data.rows else data.source
-
-
-def _count(number: int, noun: str) -> str:
-    plural = noun + ("es" if noun.endswith("h") else "s")
-    return f"{number:,} {noun if number == 1 else plural}"

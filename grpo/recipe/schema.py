@@ -1,4 +1,4 @@
-"""What a recipe is: a model, a run folder, and stages that run in the order of the file.
+"""What a recipe is: a model, a run folder, and stages, each of which runs after those it needs.
 
     model: HuggingFaceTB/SmolLM2-135M-Instruct
     run_dir: runs/first
@@ -21,7 +21,6 @@ from grpo.recipe.fields import (
     Checkpoints,
     Data,
     Evaluate,
-    Lora,
     Mismatch,
     Model,
     Optimizer,
@@ -30,22 +29,16 @@ from grpo.recipe.fields import (
     Sampling,
     Strict,
 )
+from grpo.recipe.graph import BASE, check
+from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
+from grpo.recipe.stage_base import TrainedStage
 
 
 def _both(steps: int | None) -> str:
     return "not neither" if steps is None else "not both"
 
 
-class StageBase(Strict):
-    """policy: name of the stage (in this file, before this one) whose policy this stage starts from, `base` for the
-    recipe's model, or null: the previous stage's policy, else the recipe's model."""
-
-    policy: str | None = None
-    lora: Lora | None = None
-    checkpoints: Checkpoints = Checkpoints()
-
-
-class SFTStage(StageBase, Optimizer):
+class SFTStage(TrainedStage, Optimizer):
     """Supervised fine-tuning by TRL's SFTTrainer on rows with `prompt` and `completion`.
 
     batch_size: sequences an update. completion_only: the loss counts completion tokens alone.
@@ -173,7 +166,7 @@ class RLSettings(Optimizer, Sampling):
         return self
 
 
-class RLStage(StageBase, RLSettings):
+class RLStage(TrainedStage, RLSettings):
     """GRPO on prompts with rewards."""
 
     kind: Literal["rl"]
@@ -191,7 +184,7 @@ class RLStage(StageBase, RLSettings):
         return self
 
 
-Stage = Annotated[SFTStage | RLStage, Field(discriminator="kind")]
+Stage = SFTStage | RLStage | SampleStage | EvaluateStage
 
 
 class Recipe(Strict):
@@ -203,18 +196,14 @@ class Recipe(Strict):
     model: Model
     run_dir: str
     seed: int = Field(default=0, ge=0)
-    stages: Annotated[dict[str, Stage], Field(min_length=1)]
+    stages: Annotated[dict[str, Annotated[Stage, Field(discriminator="kind")]], Field(min_length=1)]
     trackers: tuple[str, ...] = ()
     project: str = "grpo"
 
     @model_validator(mode="after")
-    def _policies_exist(self) -> "Recipe":
-        earlier: list[str] = []
-        for name, stage in self.stages.items():
-            if name == "base" or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
-                raise ValueError(f"stages.{name}: a stage is named with letters, digits, `_` and `-`, and not `base`")
-            if stage.policy not in (None, "base", *earlier):
-                known = ", ".join(["base", *earlier])
-                raise ValueError(f"stages.{name}.policy: no stage {stage.policy!r} before this one (known: {known})")
-            earlier.append(name)
+    def _stages_fit_together(self) -> "Recipe":
+        for name in self.stages:
+            if name == BASE or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
+                raise ValueError(f"stages.{name}: a stage is named with letters, digits, `_` and `-`, and not `{BASE}`")
+        check(self.stages)
         return self

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from accelerate import Accelerator
 
 from grpo.recipe.fields import Evaluate, Sampling
+from grpo.recipe.sampled_stages import Benchmark
 from grpo.records import Group, Prompt
 from grpo.rollout.engine import Engine, Request
 from grpo.scoring.scorer import Scorer
@@ -17,7 +18,13 @@ class HeldOut:
     """The same prompts and the same seeds at every evaluation, so that two evaluations differ by the policy alone."""
 
     def __init__(
-        self, settings: Evaluate, prompts: Sequence[Prompt], scorer: Scorer, seed: int, *, default_length: int
+        self,
+        settings: Evaluate | Benchmark,
+        prompts: Sequence[Prompt],
+        scorer: Scorer,
+        seed: int,
+        *,
+        default_length: int = 0,
     ) -> None:
         self.settings, self.prompts, self.scorer, self.seed = settings, list(prompts), scorer, seed
         self.max_completion_length = settings.max_completion_length or default_length

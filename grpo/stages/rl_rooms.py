@@ -16,7 +16,7 @@ from grpo.rollout.engine import Engine
 from grpo.rollout.guards import WeightSync
 from grpo.rollout.open import open_engine
 from grpo.seeds import derive_seed
-from grpo.stages.rl_data import load_data, open_held_out, open_scorer, readable
+from grpo.stages.prompts import load_data, open_held_out, open_scorer, readable
 from grpo.stages.rl_rollouts import Rollouts
 from grpo.stages.stage import StageInputs, StageResult
 from grpo.training.checkpoints import newest_whole, prune, write_checkpoint
@@ -47,7 +47,7 @@ class Rooms:
             device=self.accelerator.device,
         )
         data = load_data(settings.data, inputs, "data", self.policy, settings.max_completion_length)
-        self.scorer = open_scorer(settings.rewards, settings, inputs, "rewards", settings.max_unjudged)
+        self.scorer = open_scorer(settings.rewards, settings.reward_workers, inputs, "rewards", settings.max_unjudged)
         closing.callback(self.scorer.close)
         self.data = readable(data, self.scorer, settings.data, inputs.where("data"))
         self.held_out = open_held_out(settings, inputs, self.policy)

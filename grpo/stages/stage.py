@@ -46,9 +46,11 @@ class StageInputs:
 
 @dataclass(frozen=True)
 class StageResult:
-    """policy_path: the folder the next stage starts from. metrics: the stage's last figures, for stage.json. lines: the
-    stage's closing words for a person."""
+    """policy_path: the folder the next stage starts from, None where the stage trains none. metrics: the stage's last
+    figures, for stage.json and for gates. lines: the stage's closing words for a person. data_path: the file of rows it
+    made."""
 
-    policy_path: str
+    policy_path: str | None
     metrics: Mapping[str, float]
     lines: tuple[str, ...] = ()
+    data_path: str | None = None

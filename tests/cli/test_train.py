@@ -179,11 +179,17 @@ IN_THE_RECIPE = {
     "wrong type": (["r.yaml", "stages.zero.steps=ten"], "'ten' given; must be a whole number"),
     "temperature 0": (["r.yaml", "stages.zero.temperature=0"], "a group needs spread, use a temperature > 0"),
     "steps and epochs": (["r.yaml", "stages.zero.epochs=1"], "give either `steps` or `epochs`, not both"),
-    "unknown stage policy": (["r.yaml", "stages.zero.policy=worm"], "no stage 'worm' before this one (known: base)"),
+    "unknown stage policy": (
+        ["r.yaml", "stages.zero.policy=worm"],
+        "no stage 'worm' that makes a policy (known: base)",
+    ),
     "syntax": (["syntax.yaml"], "syntax.yaml, line 3: not valid YAML"),
     "missing variable": (["r.yaml", "run_dir=${GRPO_NOWHERE_SET}"], "GRPO_NOWHERE_SET is not set"),
     "circle": (["circle.yaml"], "recipes extend each other in a circle: circle.yaml → circle.yaml"),
-    "no kind": (["r.yaml", "stages.zero={steps: 1}"], "no `kind` given; must be 'sft' or 'rl'"),
+    "no kind": (
+        ["r.yaml", "stages.zero={steps: 1}"],
+        "no `kind` given; must be 'sft' or 'rl' or 'sample' or 'evaluate'",
+    ),
 }
 # In what the recipe names: told before any model is loaded, in a real run.
 IN_THE_DATA = {
@@ -234,7 +240,7 @@ def test_a_guard_ends_it_with_code_3(folder, monkeypatch, capsys):
     import grpo.cli.train as cli
     from grpo.errors import GuardError
 
-    def stop(loaded):
+    def stop(loaded, begin):
         raise GuardError("the engine is 3.2 nats off, 0.1 allowed")
 
     monkeypatch.setattr(cli, "train", stop)

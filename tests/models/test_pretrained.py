@@ -10,8 +10,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from grpo.errors import UserError
 from grpo.models.characters import character_tokenizer
 from grpo.models.head import check_head
-from grpo.models.policy import end_of_sequence_ids, load_policy
+from grpo.models.policy import load_policy
 from grpo.models.pretrained import load_pretrained
+from grpo.models.reading import end_of_sequence_ids
 from grpo.models.tiny import make_tiny
 from grpo.recipe.fields import Lora, Model, TinyModel
 
@@ -34,7 +35,7 @@ def test_a_model_without_an_end_of_sequence_is_refused(folder: Path) -> None:
     model.generation_config.eos_token_id = None
     tokenizer.eos_token = None
     with pytest.raises(UserError, match="eos_token_id"):
-        end_of_sequence_ids(model, tokenizer)
+        end_of_sequence_ids(model.generation_config, tokenizer)
 
 
 def test_a_layer_that_lora_cannot_find_is_a_users_error(folder: Path) -> None:

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from grpo.errors import UserError
-from grpo.pipeline.preflight import finished_stages, preflight
+from grpo.pipeline.intents import intents
+from grpo.pipeline.preflight import preflight
 from grpo.recipe.load import load_recipe
 from grpo.recipe.plan import DataSizes
-from grpo.stages.stage import Given
+from grpo.stages.stage import Given, StageResult
 
 RECIPE = """\
 model: {tiny: {layers: 1, hidden_size: 64, heads: 1, kv_heads: 1, intermediate_size: 64, max_position_embeddings: 64}}
@@ -169,7 +170,7 @@ def test_rows_and_functions_from_python(write):
 
 def test_stages_that_are_done_are_passed_over(write, tmp_path):
     loaded = write(examples=[{"nothing": "of use"}])
-    (tmp_path / "run" / "warm").mkdir(parents=True)
-    (tmp_path / "run" / "warm" / "stage.json").write_text('{"status": "done"}')
-    assert finished_stages(loaded) == {"warm"}
+    warm = intents(loaded)[0].ledger
+    warm.open({})
+    warm.close(StageResult(str(tmp_path / "run" / "warm" / "final"), {}))
     assert list(preflight(loaded).sizes) == ["zero"]

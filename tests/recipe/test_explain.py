@@ -88,7 +88,7 @@ def test_missing_keys(recipe):
 
 def test_unknown_policy_of_a_stage(recipe):
     recipe.write_text(BASE.replace("    steps: 100", "    steps: 100\n    policy: worm"))
-    expected = "stages.zero.policy (first.yaml, line 13): no stage 'worm' before this one (known: base, warm)"
+    expected = "stages.zero.policy (first.yaml, line 13): no stage 'worm' that makes a policy (known: base, warm)"
     assert str(mistake(recipe)) == expected
 
 

@@ -1,4 +1,4 @@
-"""What an `rl` stage samples from and scores with: prompts that fit and whose references can be read, held-out ones,
+"""What a stage samples from and scores with: prompts that fit and whose references can be read, held-out ones,
 and the rewards of both."""
 
 import logging
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from grpo.data.prompts import PromptSet, load_prompts
 from grpo.errors import UserError
-from grpo.models.policy import Policy
+from grpo.models.reading import Reads
 from grpo.recipe.fields import Data, Reward
 from grpo.recipe.schema import RLStage
 from grpo.scoring.scorer import Scorer
@@ -17,7 +17,7 @@ from grpo.stages.stage import StageInputs
 log = logging.getLogger("grpo")
 
 
-def load_data(data: Data, inputs: StageInputs, key: str, policy: Policy, longest_completion: int) -> PromptSet:
+def load_data(data: Data, inputs: StageInputs, key: str, policy: Reads, longest_completion: int) -> PromptSet:
     """Prompts that leave room for a completion of the greatest length in the model's context. key: `data`, or
     `evaluate.data`. Raises UserError where none is left."""
     context, where = policy.context_length, inputs.where(key)
@@ -37,13 +37,11 @@ def load_data(data: Data, inputs: StageInputs, key: str, policy: Policy, longest
     return prompts
 
 
-def open_scorer(
-    rewards: Sequence[Reward], settings: RLStage, inputs: StageInputs, key: str, max_unjudged: float
-) -> Scorer:
+def open_scorer(rewards: Sequence[Reward], workers: int, inputs: StageInputs, key: str, max_unjudged: float) -> Scorer:
     """The worker processes of these rewards; whoever opens them closes them."""
     return Scorer(
         rewards,
-        workers=settings.reward_workers,
+        workers=workers,
         base=inputs.base,
         functions=inputs.given.functions,
         max_unjudged=max_unjudged,
@@ -68,13 +66,13 @@ def readable(data: PromptSet, scorer: Scorer, settings: Data, where: str) -> Pro
     return data.without(bad)
 
 
-def open_held_out(settings: RLStage, inputs: StageInputs, policy: Policy) -> HeldOut | None:
+def open_held_out(settings: RLStage, inputs: StageInputs, policy: Reads) -> HeldOut | None:
     """The held-out prompts and their scorer; None where the stage has no evaluation."""
     evaluate = settings.evaluate
     if evaluate is None:
         return None
     longest = evaluate.max_completion_length or settings.max_completion_length
     prompts = load_data(evaluate.data, inputs, "evaluate.data", policy, longest).prompts
-    scorer = open_scorer(evaluate.rewards, settings, inputs, "evaluate.rewards", max_unjudged=1.0)
+    scorer = open_scorer(evaluate.rewards, settings.reward_workers, inputs, "evaluate.rewards", max_unjudged=1.0)
     seed = derive_seed(inputs.seed, inputs.name, "evaluate")
     return HeldOut(evaluate, prompts, scorer, seed, default_length=settings.max_completion_length)

@@ -1,0 +1,105 @@
+"""The stages of a recipe as a graph: what each one needs of others, and an order in which all can run."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from grpo.recipe.fields import Data
+from grpo.recipe.stage_base import StageBase, TrainedStage, stage_of_rows
+
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """policy: the stage a stage starts from, or `base`. rows: stages whose rows it takes. figures: stages whose figures
+    its gates read."""
+
+    policy: str
+    rows: tuple[str, ...]
+    figures: tuple[str, ...]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys(name for name in (self.policy, *self.rows, *self.figures) if name != BASE))
+
+
+def needs(stages: Mapping[str, StageBase], name: str) -> Needs:
+    stage = stages[name]
+    rows = tuple(filter(None, map(stage_of_rows, data_of(stage))))
+    return Needs(policy_of(stages, name), rows, tuple(dict.fromkeys(other for other, _ in stage.gates)))
+
+
+def policy_of(stages: Mapping[str, StageBase], name: str) -> str:
+    """The stage that `name` starts from: as it says, else the nearest before it in the file that trains a policy."""
+    if stages[name].policy is not None:
+        return str(stages[name].policy)
+    names = list(stages)
+    before = names[: names.index(name)]
+    return next((other for other in reversed(before) if isinstance(stages[other], TrainedStage)), BASE)
+
+
+def data_of(stage: StageBase) -> Iterator[Data]:
+    """Every `Data` of a stage, wherever it stands."""
+    for field in type(stage).model_fields:
+        yield from _data_in(getattr(stage, field))
+
+
+def _data_in(value: Any) -> Iterator[Data]:
+    if isinstance(value, Data):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _data_in(each)
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _data_in(each)
+    elif hasattr(type(value), "model_fields"):
+        for field in type(value).model_fields:
+            yield from _data_in(getattr(value, field))
+
+
+def order(stages: Mapping[str, StageBase]) -> list[str]:
+    """Every stage after those it needs; where that leaves a choice, in the order of the file.
+
+    Raises ValueError for stages that need each other.
+    """
+    graph = TopologicalSorter({name: needs(stages, name).stages for name in stages})
+    try:
+        graph.prepare()
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        raise ValueError(f"stages need each other in a circle: {circle}") from None
+    places = {name: place for place, name in enumerate(stages)}
+    ready: list[str] = []
+    ordered: list[str] = []
+    while graph.is_active():
+        ready = sorted([*ready, *graph.get_ready()], key=places.__getitem__)
+        name = ready.pop(0)
+        ordered.append(name)
+        graph.done(name)
+    return ordered
+
+
+def check(stages: Mapping[str, Any]) -> None:
+    """Raises ValueError, with the key's path in front, for a stage that needs what no stage makes."""
+    for name in stages:
+        found = needs(stages, name)
+        others = [other for other in stages if other != name]
+        trained = [BASE, *(other for other in others if isinstance(stages[other], TrainedStage))]
+        if found.policy not in trained:
+            raise ValueError(f"stages.{name}.policy: {_no_such('a policy', found.policy, trained)}")
+        sampled = [other for other in others if stages[other].kind == "sample"]
+        for other in found.rows:
+            if other not in sampled:
+                raise ValueError(f"stages.{name}.data.source: {_no_such('rows', other, sampled)}")
+        for other in found.figures:
+            if other not in others:
+                raise ValueError(f"stages.{name}.require: {_no_such('figures', other, others)}")
+    order(stages)
+
+
+def _no_such(what: str, name: str, known: list[str]) -> str:
+    return f"no stage {name!r} that makes {what} (known: {', '.join(known) or 'none'})"
