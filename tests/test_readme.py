@@ -4,6 +4,8 @@ import inspect
 import re
 from pathlib import Path
 
+from grpo.pipeline.templates import check_templates
+from grpo.recipe.graph import needs, order
 from grpo.recipe.load import load_recipe
 from rewards.load import load_reward
 
@@ -18,12 +20,22 @@ def block(language: str, containing: str) -> str:
 
 
 def test_the_recipe_loads_and_has_twelve_lines_or_so(tmp_path):
-    text = block("yaml", "stages:")
+    text = block("yaml", "run_dir: runs/gsm8k")
     (tmp_path / "recipe.yaml").write_text(text)
     recipe = load_recipe(str(tmp_path / "recipe.yaml")).recipe
     assert recipe.model.path == "Qwen/Qwen2.5-0.5B-Instruct"
     assert [reward.use for reward in recipe.stages["zero"].rewards] == ["math", "format"]
     assert len(text.splitlines()) <= 12
+
+
+def test_the_stages_need_each_other_as_it_says(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(block("yaml", "run_dir: runs/pipeline"))
+    stages = load_recipe(str(tmp_path / "recipe.yaml")).recipe.stages
+    assert order(stages) == ["zero", "traces", "student", "exam", "more"]
+    assert {name: needs(stages, name).policy for name in ("traces", "exam", "more")} == {
+        "traces": "zero", "exam": "student", "more": "student",
+    }  # fmt: skip
+    check_templates(stages)
 
 
 def test_the_reward_judges_and_has_eight_lines(tmp_path):
