@@ -63,9 +63,10 @@ class Policy:
         """Every weight under the name the model's files use, LoRA merged on the fly, tied weights once."""
         return named_weights(bare(self.model))
 
-    def load_reference(self, path: str) -> None:
-        """Loads the frozen copy that `reference()` yields. Nothing to load with LoRA: the adapter is switched off."""
-        if self.adapted:
+    def load_reference(self, path: str, *, of_its_own: bool = False) -> None:
+        """Loads the frozen copy that `reference()` yields. With LoRA there is nothing to load, the adapter is switched
+        off, unless the reference is another policy than the one that the adapters started from (`of_its_own`)."""
+        if self.adapted and not of_its_own:
             return
         reference, _ = load_pretrained(self._settings, path, device=self.device)
         install(reference)
@@ -74,13 +75,13 @@ class Policy:
     @contextmanager
     def reference(self) -> Iterator[nn.Module]:
         """The model to forward as the reference; forward it under `torch.no_grad()`."""
-        if self.adapted:
+        if self._reference is not None:
+            yield self._reference
+        elif self.adapted:
             with self.model.disable_adapter():  # type: ignore[operator]
                 yield self.model
-            return
-        if self._reference is None:
+        else:
             raise RuntimeError("load_reference(path) comes before reference()")
-        yield self._reference
 
     def save(self, folder: Path) -> None:
         """Writes a plain `from_pretrained` folder: weights in the compute precision (LoRA merged), configuration,

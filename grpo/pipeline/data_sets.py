@@ -47,7 +47,7 @@ def _sets(name: str, stage: Stage, given: Given) -> Iterator[DataSet]:
             yield DataSet(name, "data", stage.data, None, stage.max_length, f"{where}.max_length")
         case RLStage():
             limit = f"{where}.max_completion_length"
-            yield DataSet(name, "data", stage.data, stage.rewards, stage.max_completion_length, limit, given.rows)
+            yield DataSet(name, "data", stage.data, stage.rewards, stage.longest_completion_length, limit, given.rows)
             if (held_out := stage.evaluate) is not None:
                 own = held_out.max_completion_length
                 tokens, place = (own, f"{where}.evaluate.max_completion_length") if own else (

@@ -48,7 +48,7 @@ def memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | N
 
 def microbatch_tokens(stage: RLStage, longest_prompt: int | None) -> int:
     """Tokens of the largest micro-batch: the budget, or one longest sample where that is more; at most an update."""
-    longest = (longest_prompt or 0) + stage.max_completion_length
+    longest = (longest_prompt or 0) + stage.longest_completion_length
     update = stage.prompts_per_step * stage.trained_generations // stage.updates_per_step * longest
     return min(update, max(stage.tokens_per_microbatch, longest))
 

@@ -117,7 +117,13 @@ def engine_choice(rollout: Rollout) -> tuple[str, str]:
 
 def longest_completion(stage: RLStage | Sampled) -> int:
     """Tokens of the longest completion that the stage may sample, for its evaluation too."""
-    if isinstance(stage, EvaluateStage):
-        return max(benchmark.max_completion_length for benchmark in stage.benchmarks.values())
-    evaluated = stage.evaluate.max_completion_length if isinstance(stage, RLStage) and stage.evaluate else None
-    return max(stage.max_completion_length, evaluated or 0)  # type: ignore[union-attr]
+    match stage:
+        case RLStage():
+            evaluated = stage.evaluate.max_completion_length if stage.evaluate else None
+            return max(stage.longest_completion_length, evaluated or 0)
+        case SampleStage():
+            return stage.max_completion_length
+        case EvaluateStage():
+            return max(benchmark.max_completion_length for benchmark in stage.benchmarks.values())
+        case _:
+            raise TypeError(type(stage).__name__)

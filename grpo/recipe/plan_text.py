@@ -7,6 +7,7 @@ from grpo.recipe.graph import BASE, order
 from grpo.recipe.plan import DataSizes, RLPlan, SampledPlan, SFTPlan, plan_stage
 from grpo.recipe.plan_words import count, engine_of, rewards_of, rows_of, template_of
 from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
+from grpo.recipe.schedule import step_of_update
 from grpo.recipe.schema import Recipe, RLStage, SFTStage
 
 
@@ -114,6 +115,15 @@ def _evaluate_lines(stage: EvaluateStage, plan: SampledPlan) -> Iterator[str]:
 
 def rl_notes(stage: RLStage, plan: RLPlan, sizes: DataSizes | None = None) -> Iterator[str]:
     """What follows from the numbers and is easily overlooked."""
+    if stage.refresh_reference_every:
+        every = count(stage.refresh_reference_every, "update")
+        first = step_of_update(stage, stage.refresh_reference_every)
+        yield f"the policy becomes the reference every {every}, first before step {first:,}"
+    for change in stage.changes:
+        listed = [f"{name} {value:,g}" for name, value in change.settings.items()]
+        listed += [f"weight of {label} {weight:g}" for label, weight in change.weights.items()]
+        step = step_of_update(stage, change.at_update)
+        yield f"from update {change.at_update:,} on (step {step:,}): {', '.join(listed)}"
     if stage.sampling_rounds > 1:
         yield (
             f"a step samples up to {stage.sampling_rounds} times as many completions, until {stage.prompts_per_step} "

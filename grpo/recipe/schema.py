@@ -31,6 +31,7 @@ from grpo.recipe.fields import (
 )
 from grpo.recipe.graph import BASE, check
 from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
+from grpo.recipe.schedule import Change
 from grpo.recipe.stage_base import TrainedStage
 
 
@@ -81,6 +82,8 @@ class RLSettings(Optimizer, Sampling):
         `cispo`, as in TRL, epsilon_high is the largest ratio itself (null: 5.0). delta: bound on the ratio where the
         advantage is negative; beyond 1 + epsilon_high.
     beta: weight of the KL to the reference; kl_estimator `k3`, or `k3_unbiased` (k3 times the importance ratio).
+    refresh_reference_every: updates after which the policy becomes the reference (null: never). changes: what is
+        different from some update on (grpo/recipe/schedule.py).
     scale_rewards: divide centred rewards by the std of the `group`, the `batch`, or `none`.
     multi_objective_aggregation: `sum_then_normalize`, or `normalize_then_sum` (GDPO), which fixes baseline and scale.
     sampling_rounds: rounds of prompts_per_step prompts that a step may sample to fill itself with groups that have a
@@ -106,6 +109,8 @@ class RLSettings(Optimizer, Sampling):
     delta: float | None = Field(default=None, gt=1)
     beta: float = Field(default=0.0, ge=0)
     kl_estimator: Literal["k3", "k3_unbiased"] = "k3"
+    refresh_reference_every: PositiveInt | None = None
+    changes: tuple[Change, ...] = ()
     mismatch: Mismatch = Mismatch()
     mask_truncated_completions: bool = False
 
@@ -123,6 +128,12 @@ class RLSettings(Optimizer, Sampling):
     memory_probe: bool = True
 
     @property
+    def longest_completion_length(self) -> int:
+        """Tokens of the longest completion that the stage ever asks for."""
+        changed = [change.max_completion_length or 0 for change in self.changes]
+        return max(self.max_completion_length, *changed, 0)
+
+    @property
     def trained_generations(self) -> int:
         """Completions of a group that are trained on."""
         return self.train_generations or self.num_generations
@@ -138,6 +149,8 @@ class RLSettings(Optimizer, Sampling):
         if (self.prompts_per_step * self.trained_generations) % self.updates_per_step:
             trained = "num_generations" if self.train_generations is None else "train_generations"
             raise ValueError(f"prompts_per_step × {trained} must be a multiple of updates_per_step")
+        if self.refresh_reference_every is not None and self.beta == 0:
+            raise ValueError("refresh_reference_every: there is no reference where beta is 0")
         if not self.full_support and self.mismatch.mode != "off":
             raise ValueError(
                 "top_p, top_k and min_p renormalise the engine's log-probs over the kept tokens, while the trainer's "
@@ -181,6 +194,9 @@ class RLStage(TrainedStage, RLSettings):
         labels = [reward.label for reward in self.rewards]
         if len(set(labels)) < len(labels):
             raise ValueError(f"two rewards share a name ({', '.join(labels)}): give each its own `name`")
+        unknown = {label for change in self.changes for label in change.weights} - set(labels)
+        if unknown:
+            raise ValueError(f"changes: no reward {', '.join(sorted(unknown))} (rewards: {', '.join(labels)})")
         return self
 
 

@@ -3,11 +3,13 @@
 DeepSeekMath (arXiv 2402.03300), algorithm 1; DeepSeek-R1 (arXiv 2501.12948). Each line of the loop calls one room.
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 from grpo.algorithm.advantages import group_advantages
 from grpo.algorithm.samples import reward_statistics, to_samples
-from grpo.algorithm.selection import count_with_signal, select
+from grpo.algorithm.selection import Judge, count_with_signal, select
+from grpo.recipe.schedule import settings_at, weights_at
 from grpo.recipe.schema import RLStage
 from grpo.records import Group
 from grpo.scoring.metrics import reward_metrics
@@ -30,26 +32,21 @@ def run(settings: RLStage, inputs: StageInputs) -> StageResult:
 def train(settings: RLStage, rooms: Rooms) -> None:
     """The loop. Everything random is a function of the step, so it starts at any step and goes the same way."""
     clock = Clock()
-    weights = {reward.label: reward.weight for reward in settings.rewards}
-    judge = partial(
-        group_advantages,
-        weights=weights,
-        scale_rewards=settings.scale_rewards,
-        baseline=settings.baseline,
-        aggregation=settings.multi_objective_aggregation,
-    )
     if rooms.step == 0:
         rooms.evaluate(step=0)
     for step in range(rooms.step + 1, rooms.steps + 1):
+        now, weights = settings_at(settings, step), weights_at(settings, step)
+        judge = judge_of(now, weights)
+        rooms.references.prepare(step)
         groups: list[Group] = []
         for number in range(settings.sampling_rounds):
-            groups += rooms.rollouts.round(step, number, clock)
+            groups += rooms.rollouts.round(now, step, number, clock)
             if count_with_signal(judge(groups)) >= settings.prompts_per_step:
                 break
         chosen = select(groups, judge, settings.prompts_per_step, settings.train_generations)
         samples = to_samples(chosen.groups, chosen.advantages, mask_truncated=settings.mask_truncated_completions)
         with clock("update"), rooms.engine_asleep():
-            metrics = rooms.updater.round(samples, settings.max_completion_length)
+            metrics = rooms.updater.round(samples, now.max_completion_length, now.temperature)
         with clock("sync"):
             metrics |= rooms.sync.push(version=step)
 
@@ -63,3 +60,14 @@ def train(settings: RLStage, rooms: Rooms) -> None:
         if step % settings.checkpoints.save_every == 0 or step == rooms.steps:
             with clock("save"):
                 rooms.save(step)
+
+
+def judge_of(settings: RLStage, weights: Mapping[str, float]) -> Judge:
+    """Groups to advantages, as the settings of the step say."""
+    return partial(
+        group_advantages,
+        weights=weights,
+        scale_rewards=settings.scale_rewards,
+        baseline=settings.baseline,
+        aggregation=settings.multi_objective_aggregation,
+    )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from accelerate import Accelerator
 
 from grpo.data.order import prompts_for_step
+from grpo.recipe.fields import Sampling
 from grpo.recipe.schema import RLStage
 from grpo.records import Group, Prompt
 from grpo.rollout.engine import Engine, Request
@@ -33,10 +34,11 @@ class Rollouts:
         self._engine, self._scorer, self._accelerator = engine, scorer, accelerator
         self.rounds = rounds
 
-    def round(self, step: int, number: int, clock: Clock) -> list[Group]:
-        """Round `number` (from 0) of a step: all processes' groups, in the order of the prompts."""
+    def round(self, now: Sampling, step: int, number: int, clock: Clock) -> list[Group]:
+        """Round `number` (from 0) of a step, sampled as it is `now`: all processes' groups, in the order of the
+        prompts."""
         with clock("sample"):
-            self._sample(self._draw(), step, number)
+            self._sample(self._draw(), now, step, number)
         with clock("score"):
             return gather_groups(self._scorer.finish(), self._accelerator)
 
@@ -53,10 +55,10 @@ class Rollouts:
         picked = [self._prompts[index] for index in chosen]
         return share(picked, self._accelerator.process_index, self._accelerator.num_processes)
 
-    def _sample(self, prompts: Sequence[Prompt], step: int, number: int) -> None:
+    def _sample(self, prompts: Sequence[Prompt], now: Sampling, step: int, number: int) -> None:
         """Each completion goes to the scorer as it finishes."""
         self._scorer.begin(prompts, step)
-        for completion in self._engine.generate(list(self._requests(prompts, step, number)), self._settings):
+        for completion in self._engine.generate(list(self._requests(prompts, step, number)), now):
             self._scorer.submit(completion)
 
     def _requests(self, prompts: Sequence[Prompt], step: int, number: int) -> Iterator[Request]:

@@ -17,9 +17,10 @@ from grpo.rollout.guards import WeightSync
 from grpo.rollout.open import open_engine
 from grpo.seeds import derive_seed
 from grpo.stages.prompts import load_data, open_held_out, open_scorer, readable
+from grpo.stages.references import References
 from grpo.stages.rl_rollouts import Rollouts
 from grpo.stages.stage import StageInputs, StageResult
-from grpo.training.checkpoints import newest_whole, prune, write_checkpoint
+from grpo.training.checkpoints import newest_whole, prune, steps_kept, write_checkpoint
 from grpo.training.update import Updater
 
 log = logging.getLogger("grpo")
@@ -46,7 +47,7 @@ class Rooms:
             gradient_checkpointing=settings.gradient_checkpointing,
             device=self.accelerator.device,
         )
-        data = load_data(settings.data, inputs, "data", self.policy, settings.max_completion_length)
+        data = load_data(settings.data, inputs, "data", self.policy, settings.longest_completion_length)
         self.scorer = open_scorer(settings.rewards, settings.reward_workers, inputs, "rewards", settings.max_unjudged)
         closing.callback(self.scorer.close)
         self.data = readable(data, self.scorer, settings.data, inputs.where("data"))
@@ -63,8 +64,7 @@ class Rooms:
             accelerator=self.accelerator,
             seed=derive_seed(inputs.seed, inputs.name),
         )
-        if settings.beta > 0:
-            self.policy.load_reference(inputs.policy_path)
+        self.references = References(settings, inputs, self.policy, self.accelerator)
         self.record = Record(
             inputs.folder,
             trackers=inputs.trackers,
@@ -77,9 +77,10 @@ class Rooms:
         )
         closing.callback(self.record.close)
         self._resume()
+        self.references.prepare(self.step + 1)
         if settings.memory_probe:
             longest = max(len(prompt.token_ids) for prompt in self.data.prompts)
-            self.updater.probe_memory(longest, settings.max_completion_length)
+            self.updater.probe_memory(longest, settings.longest_completion_length)
         self.engine = self._open_engine()
         closing.callback(self.engine.close)
         self.sync = WeightSync(
@@ -135,6 +136,7 @@ class Rooms:
             write_checkpoint(self._checkpoints, step, self.updater.save, extra)
             keep_best = self.best[1] if self.best and self.settings.checkpoints.keep_best else None
             prune(self._checkpoints, self.settings.checkpoints.keep_last, keep_best)
+            self.references.prune(steps_kept(self._checkpoints))
         self.accelerator.wait_for_everyone()
 
     def finish(self) -> StageResult:
@@ -169,7 +171,7 @@ class Rooms:
     def _open_engine(self) -> Engine:
         prompts = [*self.data.prompts, *(self.held_out.prompts if self.held_out else [])]
         longest_completion = max(
-            self.settings.max_completion_length, self.held_out.max_completion_length if self.held_out else 0
+            self.settings.longest_completion_length, self.held_out.max_completion_length if self.held_out else 0
         )
         longest = max(len(prompt.token_ids) for prompt in prompts) + longest_completion + 1
         return open_engine(

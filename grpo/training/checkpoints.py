@@ -111,6 +111,11 @@ def prune(root: Path, keep_last: int, best_step: int | None = None) -> None:
             shutil.rmtree(doomed)
 
 
+def steps_kept(root: Path) -> list[int]:
+    """Steps of the checkpoints that are there, whole or not."""
+    return sorted(step for step, _ in _numbered(root))
+
+
 def _numbered(root: Path) -> list[tuple[int, Path]]:
     named = [(path.name.removeprefix(PREFIX), path) for path in root.glob(f"{PREFIX}*") if path.is_dir()]
     return [(int(number), path) for number, path in named if number.isdecimal()]

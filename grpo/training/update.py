@@ -75,7 +75,7 @@ class Updater:
     ) -> None:
         self._policy, self._settings, self._seed = policy, settings, seed
         self._loss_settings = LossSettings.from_recipe(settings)
-        self._total_updates = total_updates
+        self._temperature, self._total_updates = settings.temperature, total_updates
         self._ranks = Ranks(accelerator)
         check_head(policy.model)
         self._layout = choose_layout(policy.model, settings.layout)
@@ -86,8 +86,11 @@ class Updater:
 
     # ── a round ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def round(self, samples: Sequence[Sample], max_completion_length: int) -> dict[str, float]:
+    def round(
+        self, samples: Sequence[Sample], max_completion_length: int, temperature: float | None = None
+    ) -> dict[str, float]:
         """All updates of one step. Every rank is given the same samples in the same order and takes its share.
+        max_completion_length, temperature: what they were sampled with (null: the settings').
 
         Figures are means over the tokens (or samples) that were forwarded in all updates and on all ranks; samples
         whose coefficient is zero are not forwarded and count in the denominators alone. `loss` and `grad_norm` are
@@ -97,12 +100,13 @@ class Updater:
         that do not fit together (sampling log-probs of another length than the completion).
         """
         self._check(samples)
+        self._temperature = temperature or self._settings.temperature
         updates = [
             self._plan(samples, part, max_completion_length)
             for part in split_updates(len(samples), self._settings.updates_per_step)
         ]
         for update in updates[1:]:
-            update.old = [self._score(batch, self._settings.temperature) for batch in update.batches]
+            update.old = [self._score(batch, self._temperature) for batch in update.batches]
 
         totals: LossMetrics = {}
         norms = []
@@ -155,13 +159,13 @@ class Updater:
         self, batch: MicroBatch, samples: Sequence[Sample], old: Tensor | None, denominators: Denominators
     ) -> LossMetrics:
         given = Given.of(batch, samples, old, self._reference_logprobs(batch))
-        return backward(self._policy.model, given, denominators, self._loss_settings, self._settings.temperature)
+        return backward(self._policy.model, given, denominators, self._loss_settings, self._temperature)
 
     def _reference_logprobs(self, batch: MicroBatch) -> Tensor | None:
         if self._settings.beta == 0:
             return None
         with torch.no_grad(), self._policy.reference() as model:
-            return token_logprobs(model, batch, self._settings.temperature)[0]
+            return token_logprobs(model, batch, self._temperature)[0]
 
     def _step(self) -> float:
         """From summed gradients to a policy that learned; returns the gradient's norm before the clip."""
