@@ -78,7 +78,7 @@ class ChoiceReward(RowReward):
             return scored(0.0, f"{how} {text[:80]!r}: {why}")
         if texts and letter not in ascii_uppercase[: len(texts)]:
             return scored(0.0, f"{how} {text[:80]!r}: {letter} is none of the {len(texts)} choices")
-        return scored(letter == right, f"{how} {text[:80]!r}: {letter} ({why}) against {right}")
+        return scored(letter == right, f"{how} {text[:80]!r}: {letter} ({why}) against {right}", letter)
 
     def _texts(self, row: Mapping[str, Any]) -> list[str]:
         return [str(text) for text in row.get(self.choices) or ()]

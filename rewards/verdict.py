@@ -21,12 +21,15 @@ class Verdict:
     score: the unweighted reward, or None where the status is not `scored`.
     detail: what was compared with what, and which rule decided; for `error`, the worker's traceback.
     seconds: CPU seconds the judgement took in its worker.
+    answer: the completion's final answer in a form in which equal answers are mostly equal texts, for a vote among
+        completions (maj@k); None where the reward reads no answer, or found none.
     """
 
     status: Status
     score: float | None = None
     detail: str = ""
     seconds: float = 0.0
+    answer: str | None = None
 
     def __post_init__(self) -> None:
         if (self.score is None) == (self.status == "scored"):
@@ -38,5 +41,5 @@ class Verdict:
         return self.status in UNJUDGED
 
 
-def scored(score: float, detail: str = "") -> Verdict:
-    return Verdict("scored", float(score), detail)
+def scored(score: float, detail: str = "", answer: str | None = None) -> Verdict:
+    return Verdict("scored", float(score), detail, answer=answer)

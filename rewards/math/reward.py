@@ -16,6 +16,7 @@ from rewards.math.anchors import anchored
 from rewards.math.compare import decide
 from rewards.math.decision import Mode
 from rewards.math.extract import extract_answer, last_number
+from rewards.math.numbers import read_number
 from rewards.math.prose import MAX_ANSWER, MAX_WHOLE, Found, is_formula
 from rewards.protocol import RowReward, reference_of
 from rewards.verdict import Verdict, scored
@@ -67,7 +68,8 @@ class MathReward(RowReward):
         if len(found.text) > MAX_ANSWER:
             return scored(0.0, f"the answer ({found.how}) is longer than {MAX_ANSWER} characters")
         decision = decide(reference, found.text, self.mode)
-        return scored(decision.equal, f"{found.how} {found.text!r} against {reference!r}: {decision.why}")
+        why = f"{found.how} {found.text!r} against {reference!r}: {decision.why}"
+        return scored(decision.equal, why, votes_as(found.text))
 
     def check_reference(self, row: Mapping[str, Any]) -> str | None:
         return self._reference(row)[1] or None
@@ -84,6 +86,12 @@ class MathReward(RowReward):
         if isinstance(value, float) and not value.is_integer():
             return repr(value), ""
         return read_reference(str(int(value)) if isinstance(value, float) else str(value))
+
+
+def votes_as(answer: str) -> str:
+    """The answer as it votes: a plain number by its value, any other text without its spaces."""
+    number = read_number(answer)
+    return "".join(answer.split()) if number is None else str(number.value)
 
 
 @functools.lru_cache(maxsize=4096)

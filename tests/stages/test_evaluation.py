@@ -29,3 +29,22 @@ def test_a_prompt_that_could_not_be_judged_is_left_out_and_counted() -> None:
 
 def test_a_partial_score_is_not_correct() -> None:
     assert accuracy([group("a", 0.9, 1.0)], "math")["pass@1"] == 0.5
+
+
+def test_the_majority_votes_by_answers() -> None:
+    def voting(name: str, *answers: str | None) -> Group:
+        plain = group(name, *[float(answer == "7") for answer in answers])
+        return Group(plain.prompt, plain.completions, tuple(
+            {"math": scored(float(answer == "7"), answer=answer)} for answer in answers))  # fmt: skip
+
+    groups = [
+        voting("most", "7", "3", "7", None),
+        voting("few", "3", "7", "3", "3"),
+        voting("tie, first wrong", "3", "7", "7", "3"),
+        voting("tie, first right", "7", "3", "3", "7"),
+        voting("nobody", None, None, None, None),
+    ]
+    metrics = accuracy(groups, "math")
+    assert metrics["maj@4"] == pytest.approx(2 / 5)
+    assert metrics["pass@4"] == pytest.approx(4 / 5)
+    assert "maj@2" not in accuracy([group("a", 1, 0)], "math")
