@@ -7,6 +7,7 @@ from pathlib import Path
 from grpo.pipeline.templates import check_templates
 from grpo.recipe.graph import needs, order
 from grpo.recipe.load import load_recipe
+from grpo.stages.stage import Given
 from rewards.load import load_reward
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +36,7 @@ def test_the_stages_need_each_other_as_it_says(tmp_path):
     assert {name: needs(stages, name).policy for name in ("traces", "exam", "more")} == {
         "traces": "zero", "exam": "student", "more": "student",
     }  # fmt: skip
-    check_templates(stages)
+    check_templates(stages, Given())
 
 
 def test_the_reward_judges_and_has_eight_lines(tmp_path):

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.plan:
             plan(loaded, arguments.begin)
         elif arguments.dry_run:
-            dry_run(loaded)
+            dry_run(loaded, arguments.begin)
         else:
             train(loaded, arguments.begin)
     except UserError as error:
@@ -45,12 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def dry_run(loaded: LoadedRecipe) -> None:
+def dry_run(loaded: LoadedRecipe, begin: str | None) -> None:
     """Resolved recipe and plan at once, then a pass through the data, then estimates. Writes and trains nothing."""
     print(f"# {loaded.path}, resolved")
     print(loaded.resolved_yaml())
     print(format_plan(loaded.recipe), flush=True)
-    _check(loaded, None)
+    _check(loaded, begin)
     print("\nThe recipe is fine. Nothing was trained (--dry-run).")
 
 

@@ -35,7 +35,7 @@ def open_source(data: Data, *, base: Path, where: str, seed: int) -> Table:
     source, place = data.source, f"{where}.source"
     if source.startswith("task:"):
         return Table(source, make_rows(source, data.options, split=data.split, seed=seed, where=where))
-    if ":" in source:
+    if ":" in source and not file_suffix(source):
         function = load_callable(source, base=base, where=place)
         if "split" not in signature(function).parameters:
             _say_unused_parts(data, where, "the function takes no argument `split`")

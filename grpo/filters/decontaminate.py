@@ -56,7 +56,7 @@ def decontaminate(
 
 def _index(settings: Decontaminate, texts: Mapping[str, Iterable[str]], where: str) -> Index:
     sources: dict[int, dict[str, str]] = {}
-    for place, source in enumerate(settings.against):
+    for place, source in enumerate(settings.sources):
         if source not in texts:
             raise ValueError(
                 f"{where}: the texts of {source!r} were not handed over (got {', '.join(texts) or 'none'})"

@@ -68,6 +68,7 @@ class Policy:
         off, unless the reference is another policy than the one that the adapters started from (`of_its_own`)."""
         if self.adapted and not of_its_own:
             return
+        self._reference = None  # the old one goes before the new one comes
         reference, _ = load_pretrained(self._settings, path, device=self.device)
         install(reference)
         self._reference = reference.eval().requires_grad_(False)

@@ -10,6 +10,7 @@ from grpo.pipeline.keys import stage_keys
 from grpo.pipeline.ledger import Ledger, State
 from grpo.recipe.graph import BASE, needs, order
 from grpo.recipe.load import LoadedRecipe
+from grpo.stages.same_samples import same_samples
 
 Action = Literal["skip", "run", "resume", "again", "refuse"]
 SHOWN = 3
@@ -18,7 +19,10 @@ SHOWN = 3
 @dataclass(frozen=True)
 class Intent:
     """One stage. action: `skip` what is done, `run` what is new, `resume` what was stopped, `again` what was made from
-    something else, `refuse` what was stopped on the way and is not what the recipe says now."""
+    something else, `refuse` what was stopped on the way and is not what the recipe says now.
+
+    keeps_samples: what is made again is what is kept of completions that are there already.
+    """
 
     name: str
     kind: str
@@ -26,6 +30,7 @@ class Intent:
     action: Action
     why: str
     ledger: Ledger
+    keeps_samples: bool = False
 
 
 def intents(loaded: LoadedRecipe, begin: str | None = None) -> list[Intent]:
@@ -47,14 +52,29 @@ def intents(loaded: LoadedRecipe, begin: str | None = None) -> list[Intent]:
             behind.add(name)
         ledger = Ledger(root / name, name, keys[name])
         state = ledger.state()
-        action = _action(state, may_restart=name in behind)
-        found.append(Intent(name, stages[name].kind, required, action, _why(state), ledger))
+        samples = (
+            state.status == "changed" and stages[name].kind == "sample" and same_samples(state.before, keys[name].what)
+        )
+        action = _action(state, may_restart=name in behind or samples)
+        found.append(Intent(name, stages[name].kind, required, action, _why(state), ledger, samples))
     return found
+
+
+def refuse_half_done(found: Sequence[Intent]) -> None:
+    """Raises UserError for a stage that is half done and not what the recipe says now: before any other runs."""
+    for intent in found:
+        if intent.action == "refuse":
+            raise UserError(
+                f"stage {intent.name!r} is half done and was started with other settings: {intent.why}",
+                where=str(intent.ledger.path),
+                advice="Put the old values back to go on with it, or set it aside and start it anew: "
+                f"--from {intent.name}",
+            )
 
 
 def _action(state: State, may_restart: bool) -> Action:
     if state.status == "changed":
-        return "again" if state.finished or may_restart else "refuse"
+        return "again" if state.finished or state.empty or may_restart else "refuse"
     known: dict[str, Action] = {"new": "run", "running": "resume", "done": "skip"}
     return known[state.status]
 
@@ -73,10 +93,15 @@ def changes(why: Sequence[str]) -> str:
 
 
 def _told(change: str) -> str:
-    place = change.partition(":")[0]
+    place, _, values = change.partition(": ")
+    old, _, new = values.partition(" → ")
     for made_from in ("starts_from.", "rows."):
         if place.startswith(made_from):
             other = place.removeprefix(made_from)
+            if new == "None":
+                return f"it no longer needs {other}"
+            if old == "None":
+                return f"it needs {other} now"
             return "the model changed" if other == BASE else f"{other} is made anew"
     return change
 

@@ -1,12 +1,13 @@
 """Keys: what a stage's result depends on, as one hash. A stage whose key is done is not run again.
 
-A key covers what the recipe says of the stage (without what cannot change the result: memory, logging, checkpoints),
-the seed, the model, the keys of the stages it takes a policy or rows from, and the content of every file it names.
-Versions of packages are recorded beside it and are not part of it: an upgrade does not throw a finished run away.
+A key covers what the recipe says of the stage (without what it only needs or shows), the seed, the model, the keys of
+the stages it takes a policy or rows from, and the content of every local file and folder it names. What has no content
+here stands by its name: a hub's model or data set, a function of an installed package, rows given from Python. Versions
+of packages are recorded beside the key and are not part of it: an upgrade does not throw a finished run away.
 """
 
 import json
-import re
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,17 +22,20 @@ from grpo.recipe.schema import Recipe
 
 WITHOUT_EFFECT = frozenset(
     {
-        "checkpoints", "gpu_memory_utilization", "keep_rollouts", "kv_cache_gib", "layout", "log_completions",
-        "max_num_seqs", "memory_probe", "policy", "require", "reward_workers", "sleep", "template_changes",
+        "checkpoints", "gradient_checkpointing", "keep_rollouts", "layout", "log_completions", "max_unjudged",
+        "memory_probe", "microbatch_size", "policy", "require", "reward_workers", "template_changes",
         "tokens_per_microbatch",
     }
 )  # fmt: skip
-"""Settings that change what a stage needs or shows, and its result by rounding at most."""
+"""Settings of a stage that say what it needs or shows or when it stops, and change its result by rounding at most."""
 
-NAMES_FILE = frozenset({"source", "template", "use"})
-PYTHON_FILE = re.compile(r"\.py:[A-Za-z_]\w*$")
-LONGEST_PATH = 1024  # a template may be a long Jinja text
-WHOLE_FILE, PART = 64 * 2**20, 2**20
+ROLLOUT_WITHOUT_EFFECT = frozenset(
+    {"canary_tolerance", "gpu_memory_utilization", "kv_cache_gib", "max_num_seqs", "sleep"}
+)
+"""The same of `rollout`."""
+
+PART = 2**20
+WINDOWS = 64  # a trained weight differs nearly everywhere
 
 
 @dataclass(frozen=True)
@@ -63,26 +67,34 @@ def digest(value: Any) -> str:
     return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def with_effect(settings: Any, base: Path) -> Any:
-    """Settings without those of `WITHOUT_EFFECT`, at any depth; a file stands as its name and its content's hash, so
-    that it counts what it holds and not where it lies."""
-    if isinstance(settings, dict):
-        return {
-            key: _with_content(value, base)
-            if key in NAMES_FILE and isinstance(value, str)
-            else with_effect(value, base)
-            for key, value in settings.items()
-            if key not in WITHOUT_EFFECT
-        }
-    return [with_effect(value, base) for value in settings] if isinstance(settings, list) else settings
+def with_effect(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """A stage's settings without those that have no effect; a file stands as its name and its content's hash, so that
+    it counts what it holds and not where it lies."""
+    kept = {key: value for key, value in settings.items() if key not in WITHOUT_EFFECT}
+    if "rollout" in kept:
+        kept["rollout"] = {key: value for key, value in kept["rollout"].items() if key not in ROLLOUT_WITHOUT_EFFECT}
+    return _with_content(kept, base)
 
 
-def _with_content(name: str, base: Path) -> str:
-    file, colon, function = name.rpartition(":") if PYTHON_FILE.search(name) else (name, "", "")
-    path = base / Path(file).expanduser()
-    if len(file) > LONGEST_PATH or "\n" in file or not path.is_file():
-        return name
-    return f"{path.name}#{file_digest(path)}{colon}{function}"
+def _with_content(value: Any, base: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_content(each, base) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_content(each, base) for each in value]
+    return _named_content(value, base) if isinstance(value, str) else value
+
+
+def _named_content(text: str, base: Path) -> str:
+    """`rewards.py:f` → `rewards.py#0123456789abcdef:f`; a text that names no file or folder stays."""
+    file, colon, function = text.rpartition(":") if ".py:" in text else (text, "", "")
+    if not file or "{{" in file or "{%" in file:
+        return text
+    path = os.path.join(base, os.path.expanduser(file))
+    if os.path.isfile(path):
+        return f"{Path(path).name}#{file_digest(Path(path))}{colon}{function}"
+    if os.sep in file and os.path.isdir(path):
+        return f"{Path(path).name}#{_folder_digest(Path(path))}"
+    return text
 
 
 def model_identity(model: Model, base: Path) -> str:
@@ -92,24 +104,36 @@ def model_identity(model: Model, base: Path) -> str:
     place = Path(local_or_hub(str(model.path), base))
     if not place.is_dir():
         return f"{model.path}@{model.revision or 'main'}"
-    return digest({path.name: file_digest(path) for path in sorted(place.iterdir()) if path.is_file()})
+    return digest({path.name: weights_digest(path) for path in sorted(place.iterdir()) if path.is_file()})
 
 
 def file_digest(path: Path) -> str:
-    """Of the content; of a file beyond 64 MiB its size and its first and last MiB."""
+    """Of the whole content."""
     status = path.stat()
-    return _digest_of(path, status.st_size, status.st_mtime_ns)
+    return _digest_of(path, status.st_size, status.st_mtime_ns, None)
+
+
+def weights_digest(path: Path) -> str:
+    """Of the content; of a large file of its size and of windows spread over it: gigabytes would take a minute at every
+    start."""
+    status = path.stat()
+    return _digest_of(path, status.st_size, status.st_mtime_ns, WINDOWS)
+
+
+def _folder_digest(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return digest({path.relative_to(folder).as_posix(): file_digest(path) for path in files})
 
 
 @cache
-def _digest_of(path: Path, size: int, _modified: int) -> str:
+def _digest_of(path: Path, size: int, _modified: int, windows: int | None) -> str:
     found = sha256(str(size).encode())
     with path.open("rb") as file:
-        if size <= WHOLE_FILE:
+        if windows is None or size <= windows * PART:
             for part in iter(lambda: file.read(PART), b""):
                 found.update(part)
         else:
-            found.update(file.read(PART))
-            file.seek(-PART, 2)
-            found.update(file.read(PART))
+            for window in range(windows):
+                file.seek((size - PART) * window // (windows - 1))
+                found.update(file.read(PART))
     return found.hexdigest()[:16]

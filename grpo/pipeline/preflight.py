@@ -12,11 +12,12 @@ from typing import Any
 from grpo.errors import UserError
 from grpo.filters import check as check_filters
 from grpo.pipeline.data_sets import DataSet, data_sets
-from grpo.pipeline.intents import intents
+from grpo.pipeline.intents import intents, refuse_half_done
 from grpo.pipeline.preflight_lengths import Lengths, Read, open_reader, prompt_lengths, sequence_lengths
 from grpo.pipeline.preflight_place import check_place
 from grpo.pipeline.preflight_progress import Progress
 from grpo.pipeline.preflight_rows import check_prompts, check_sequences
+from grpo.pipeline.rows import with_rows
 from grpo.pipeline.templates import check_templates
 from grpo.recipe.load import LoadedRecipe
 from grpo.recipe.plan import DataSizes
@@ -48,8 +49,11 @@ def preflight(
     for name, stage in recipe.stages.items():
         if isinstance(stage, SampleStage):
             check_filters(stage.keep, stage.rewards, f"stages.{name}.keep")
-    done = {intent.name for intent in intents(loaded, begin) if intent.action == "skip"}
-    stages = {name: stage for name, stage in recipe.stages.items() if name not in done}
+    found_there = intents(loaded, begin)
+    refuse_half_done(found_there)
+    done = {intent.name: intent.ledger.result() for intent in found_there if intent.action == "skip"}
+    rows = {name: result.data_path for name, result in done.items() if result.data_path}
+    stages = {name: with_rows(stage, rows) for name, stage in recipe.stages.items() if name not in done}
     check_place(recipe, stages)
     sets = {name: data_sets(name, stage, given) for name, stage in stages.items()}
     waiting = [(each, stage_of_rows(each.data)) for name in stages for each in sets[name] if stage_of_rows(each.data)]
@@ -57,12 +61,13 @@ def preflight(
     with Progress(progress) as show:
         unreadable = {each.where: _check_rows(each, loaded, given, show) for name in stages for each in there[name]}
         if not any(there.values()):
+            check_templates(recipe.stages, given)
             return Report({}, tuple(_waits(each, other) for each, other in waiting))
-        read = Read(open_reader(recipe.model, loaded.base), loaded.base, recipe.seed, given, show)
+        read = Read(open_reader(recipe.model, loaded.base), loaded.base, recipe.seed, show)
         found = {
             each.where: _check_lengths(each, read, unreadable[each.where]) for name in stages for each in there[name]
         }
-    check_templates(recipe.stages)
+    check_templates(recipe.stages, given)
     sizes = {
         name: _sizes(name, stage, {each.key: (each, found[each.where]) for each in there[name]})
         for name, stage in stages.items()
@@ -95,7 +100,7 @@ def _sizes(name: str, stage: Stage, found: Mapping[str, tuple[DataSet, Lengths]]
     longest = max(lengths.longest_prompt for _, lengths in found.values())
     if isinstance(stage, EvaluateStage):
         counts = [
-            lengths.rows * (benchmark.num_generations + benchmark.greedy)
+            lengths.rows * (benchmark.samples + benchmark.also_greedy)
             for (_, lengths), benchmark in zip(found.values(), stage.benchmarks.values(), strict=True)
         ]
         return DataSizes(sum(lengths.rows for _, lengths in found.values()), None, longest, sum(counts))

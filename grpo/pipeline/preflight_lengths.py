@@ -12,7 +12,6 @@ from grpo.errors import UserError
 from grpo.pipeline.base_policy import local_or_hub
 from grpo.pipeline.preflight_progress import Progress
 from grpo.recipe.fields import Data, Model
-from grpo.stages.stage import Given
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,6 @@ class Read:
     reader: Reader
     base: Path
     seed: int
-    given: Given
     show: Progress
 
 

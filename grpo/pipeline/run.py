@@ -4,18 +4,20 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from grpo.errors import UserError
 from grpo.pipeline.base_policy import base_policy
 from grpo.pipeline.gates import failed_gates, stop_at
-from grpo.pipeline.intents import Intent, intents
-from grpo.pipeline.lock import run_folder
+from grpo.pipeline.intents import Intent, intents, refuse_half_done
+from grpo.pipeline.keys import stage_keys
+from grpo.pipeline.ledger import differences
+from grpo.pipeline.lock import is_main_process, run_folder
+from grpo.pipeline.rows import with_rows
 from grpo.pipeline.templates import check_templates
-from grpo.recipe.graph import BASE, policy_of
+from grpo.recipe.graph import BASE, order, policy_of
 from grpo.recipe.load import LoadedRecipe
 from grpo.recipe.schema import Stage
-from grpo.recipe.stage_base import STAGE_ROWS
+from grpo.stages.sampled_rows import take_samples
 from grpo.stages.stage import Given, StageInputs, StageResult
 
 log = logging.getLogger("grpo")
@@ -30,11 +32,13 @@ def run_recipe(loaded: LoadedRecipe, *, given: Given | None = None, begin: str |
     """
     recipe = loaded.recipe
     root = Path(recipe.run_dir).expanduser().resolve()
-    check_templates(recipe.stages)
+    check_templates(recipe.stages, given or Given())
     results: dict[str, StageResult] = {}
     with run_folder(root, loaded):
+        found = intents(loaded, begin)
+        refuse_half_done(found)
         base = base_policy(recipe.model, root, loaded.base, recipe.seed)
-        for intent in intents(loaded, begin):
+        for intent in found:
             start = policy_of(recipe.stages, intent.name)
             rows = {name: str(result.data_path) for name, result in results.items() if result.data_path}
             inputs = StageInputs(
@@ -49,6 +53,8 @@ def run_recipe(loaded: LoadedRecipe, *, given: Given | None = None, begin: str |
                 given=given or Given(),
             )
             settings = with_rows(recipe.stages[intent.name], rows)
+            if intent.action != "skip":
+                _nothing_changed_meanwhile(loaded, intent)
             results[intent.name] = run_stage(settings, inputs, intent, results, pass_over=intent.name == begin)
     return results
 
@@ -61,24 +67,35 @@ def run_stage(
         done = intent.ledger.result()
         log.info("stage %s is done already: %s", intent.name, done.policy_path or done.data_path or inputs.folder)
         return done
-    if intent.action == "refuse":
-        raise UserError(
-            f"stage {intent.name!r} is half done and was started with other settings: {intent.why}",
-            where=str(intent.ledger.path),
-            advice=f"Put the old values back to go on with it, or set it aside and start it anew: --from {intent.name}",
-        )
     failed = failed_gates(settings, results)
     if failed and not pass_over:
         raise stop_at(intent.name, failed, results)
     _wait_for_everyone()
-    if intent.action == "again":
-        place = intent.ledger.set_aside()
-        log.info("stage %s runs again (%s); what it was is in %s", intent.name, intent.why, place)
-    intent.ledger.open(failed)
+    if is_main_process():
+        if intent.action == "again":
+            place = intent.ledger.set_aside()
+            log.info("stage %s runs again (%s); what it was is in %s", intent.name, intent.why, place)
+            if intent.keeps_samples:
+                take_samples(place, inputs.folder)
+        intent.ledger.open(failed)
     _wait_for_everyone()
     result = run_kind(settings, inputs)
-    intent.ledger.close(result)
+    if is_main_process():
+        intent.ledger.close(result)
+    _wait_for_everyone()
     return result
+
+
+def _nothing_changed_meanwhile(loaded: LoadedRecipe, intent: Intent) -> None:
+    """A file that was edited while earlier stages ran would be used under the key that it had before."""
+    key = stage_keys(loaded.recipe, loaded.base, order(loaded.recipe.stages))[intent.name]
+    if key.digest != intent.ledger.key.digest:
+        changed = "; ".join(differences(intent.ledger.key.what, key.what))
+        raise UserError(
+            f"what stage {intent.name} is made from changed while the run was going on: {changed}",
+            where=f"stages.{intent.name}",
+            advice="Start again: the stages that it concerns run with what is there now.",
+        )
 
 
 def run_kind(settings: Stage, inputs: StageInputs) -> StageResult:
@@ -98,23 +115,6 @@ def run_kind(settings: Stage, inputs: StageInputs) -> StageResult:
     from grpo.stages import evaluate
 
     return evaluate.run(settings, inputs)
-
-
-def with_rows(settings: Stage, rows: Mapping[str, str]) -> Stage:
-    """The stage with the files of rows in place of `stage:NAME`."""
-
-    def filled(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: _file(each, rows) if key == "source" else filled(each) for key, each in value.items()}
-        return [filled(each) for each in value] if isinstance(value, list | tuple) else value
-
-    return type(settings).model_validate(filled(settings.model_dump()))
-
-
-def _file(source: Any, rows: Mapping[str, str]) -> Any:
-    if not isinstance(source, str) or not source.startswith(STAGE_ROWS):
-        return source
-    return rows[source.removeprefix(STAGE_ROWS)]
 
 
 def _wait_for_everyone() -> None:

@@ -6,31 +6,29 @@ A chat template that changed between two stages has cost public runs their resul
 from collections.abc import Iterator, Mapping
 
 from grpo.errors import UserError
+from grpo.pipeline.data_sets import data_sets
 from grpo.recipe.fields import Data
-from grpo.recipe.graph import BASE, data_of, policy_of
-from grpo.recipe.stage_base import StageBase
+from grpo.recipe.graph import BASE, policy_of
+from grpo.recipe.schema import Stage
+from grpo.stages.stage import Given
 
 FORM = ("template", "system", "examples", "chat_template_kwargs")
 
 
-def check_templates(stages: Mapping[str, StageBase]) -> None:
+def check_templates(stages: Mapping[str, Stage], given: Given) -> None:
     """Raises UserError for a stage whose prompts look different from those its policy was trained on."""
     for name, stage in stages.items():
         start = policy_of(stages, name)
         if start == BASE or stage.template_changes:
             continue
-        for change in _changes(stages[start], stage):
-            raise UserError(
-                f"prompts look different from those that its policy, {start}, was trained on: {change}",
-                where=f"stages.{name}.data",
-                advice=f"Use the same, or set stages.{name}.template_changes: true if it is meant.",
-            )
-
-
-def _changes(trained: StageBase, stage: StageBase) -> Iterator[str]:
-    before = next(data_of(trained))
-    for data in data_of(stage):
-        yield from _differences(before, data)
+        trained = data_sets(start, stages[start], given)[0].data
+        for each in data_sets(name, stage, given):
+            for change in _differences(trained, each.data):
+                raise UserError(
+                    f"prompts look different from those that its policy, {start}, was trained on: {change}",
+                    where=each.where,
+                    advice=f"Use the same, or set stages.{name}.template_changes: true if it is meant.",
+                )
 
 
 def _differences(before: Data, data: Data) -> Iterator[str]:

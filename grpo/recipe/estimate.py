@@ -41,7 +41,7 @@ def memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | N
         "engine weights": shape.parameters * compute,
         "KV cache": kv_cache(stage, shape, longest_prompt or 0, compute),
     }
-    if stage.beta > 0 and not stage.lora:
+    if stage.beta > 0 and (not stage.lora or stage.refresh_reference_every):
         parts["reference"] = shape.parameters * compute
     return parts
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
-from grpo.recipe.fields import Strict
+from grpo.recipe.fields import Data, Strict
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Part = Literal["reasoning", "answer", "all"]
@@ -169,18 +169,37 @@ class NearDuplicates(Named):
     within: Literal["all", "prompt"] = "all"
 
 
+def _data_of_text(value: Any) -> Any:
+    return {"source": value} if isinstance(value, str) else value
+
+
+Against = Annotated[Data, BeforeValidator(_data_of_text)]
+
+
 class Decontaminate(Named):
     """Keeps completions whose prompt, and with `completion` also the completion, shares no `ngram` words in a row with
-    any text of the sources in `against`: the evaluation sets. 13 words are GPT-3's choice (arXiv 2005.14165, app. C).
+    any prompt of the sources in `against`: the evaluation sets, each a `data` of its own (`{source: openai/gsm8k, name:
+    main, split: test, columns: {prompt: question}}`) or a source's name alone. 13 words are GPT-3's choice (arXiv
+    2005.14165, app. C).
 
     A text with fewer words is looked for as a whole where it has 3 or more, as in DeepSeekMath (arXiv 2402.03300,
     §2.1); shorter ones would be found everywhere. What a word is: grpo/filters/words.py.
     """
 
     use: Literal["decontaminate"] = "decontaminate"
-    against: Annotated[tuple[str, ...], Field(min_length=1)]
+    against: Annotated[tuple[Against, ...], Field(min_length=1)]
     ngram: Annotated[int, Field(ge=1, le=100)] = 13
     completion: bool = False
+
+    @property
+    def sources(self) -> dict[str, Data]:
+        """By a name for the record."""
+        return {_name_of(data): data for data in self.against}
+
+
+def _name_of(data: Data) -> str:
+    parts = [data.source, data.name, None if data.split == "train" else data.split, data.rows]
+    return " ".join(part for part in parts if part)
 
 
 AnyFilter = (

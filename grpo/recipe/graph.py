@@ -9,6 +9,9 @@ from grpo.recipe.fields import Data
 from grpo.recipe.stage_base import StageBase, TrainedStage, stage_of_rows
 
 BASE = "base"
+REPLACED = "replaced"
+RESERVED = (BASE, REPLACED)
+"""Names of folders of a run that are no stage's: the tiny model that the recipe makes, and what stages replaced."""
 
 
 @dataclass(frozen=True)

@@ -63,11 +63,18 @@ def _step(annotation: Any, part: str | int, value: Any) -> Any:
 
 
 def _model_of(annotation: Any, value: Any) -> type[BaseModel] | None:
+    """Of several, the one that the value's `kind` (stages) or `use` (filters) tells."""
     models = _models(annotation)
     if len(models) < 2:
         return models[0] if models else None
-    kind = value.get("kind") if isinstance(value, dict) else None
-    return STAGE_KINDS.get(kind) if isinstance(kind, str) else None
+    told = value if isinstance(value, dict) else {}
+    if isinstance(told.get("kind"), str):
+        return STAGE_KINDS.get(told["kind"])
+    return next((model for model in models if "use" in told and _use_of(model) == told["use"]), None)
+
+
+def _use_of(model: type[BaseModel]) -> Any:
+    return model.model_fields["use"].default if "use" in model.model_fields else None
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -72,7 +72,7 @@ def anchor_paths(tree: Tree) -> Tree:
 
 
 def _names_file(path: KeyPath, value: str, folder: Path) -> bool:
-    if path[-2:] == ("data", "source"):
+    if path[-2:] == ("data", "source") or "against" in path[-3:-1]:
         is_file = _DATA_FILE.search(value) or _PYTHON_FILE.search(value)
         return "://" not in value and bool(is_file or (folder / value).is_dir())
     if path[-2:] == ("data", "template"):

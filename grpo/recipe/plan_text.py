@@ -104,9 +104,9 @@ def _sample_lines(stage: SampleStage, plan: SampledPlan) -> Iterator[str]:
 def _evaluate_lines(stage: EvaluateStage, plan: SampledPlan) -> Iterator[str]:
     yield f"engine   {engine_of(stage.rollout)}"
     for name, benchmark in stage.benchmarks.items():
-        greedy = " and one greedy" if benchmark.greedy else ""
+        greedy = " and one greedy" if benchmark.also_greedy else ""
         yield (
-            f"{name}: {rows_of(benchmark.data)}, {count(benchmark.num_generations, 'sample')} a prompt at temperature "
+            f"{name}: {rows_of(benchmark.data)}, {count(benchmark.samples, 'sample')} a prompt at temperature "
             f"{benchmark.temperature:g}{greedy}, judged by {rewards_of(benchmark.rewards)}"
         )
     if plan.completions is not None:
@@ -146,7 +146,8 @@ def rl_notes(stage: RLStage, plan: RLPlan, sizes: DataSizes | None = None) -> It
         yield f"evaluate.every: {stage.evaluate.every} is longer than the run: evaluated at its start and end only"
     if plan.steps is not None and stage.checkpoints.save_every > plan.steps:
         yield f"checkpoints.save_every: {stage.checkpoints.save_every} is longer than the run: saved at its end only"
-    unweighted = [reward.label for reward in stage.rewards if reward.weight == 0]
+    weighed = {label for change in stage.changes for label, weight in change.weights.items() if weight}
+    unweighted = [reward.label for reward in stage.rewards if reward.weight == 0 and reward.label not in weighed]
     if unweighted:
         yield f"weight 0, so recorded only: {', '.join(unweighted)}"
 

@@ -8,6 +8,8 @@ from grpo.recipe.fields import Data, Reward, Rollout, Sampling
 from grpo.recipe.filters import Filter
 from grpo.recipe.stage_base import StageBase
 
+BenchmarkName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]  # it names files
+
 
 class Sampled(StageBase):
     """rollout: the engine. reward_workers: processes that judge. max_unjudged: share of a round's completions that
@@ -24,8 +26,9 @@ class SampleStage(Sampled, Sampling):
 
     prompts_per_round: prompts sampled between two writes: what a kill costs at most.
     keep: filters, applied in this order (grpo/filters).
-    rewrite: Jinja text over the row that the kept completion becomes, e.g. `<think>{{ thought }}</think>{{ answer }}`;
-        it sees `prompt`, `completion`, `solution` and the row's columns. null: as sampled.
+    rewrite: Jinja text that the kept completion becomes, e.g. `<think>{{ thought }}</think>{{ reply }}`. It sees
+        `prompt`, `completion`, its two parts `thought` and `reply` (before and after `</think>`), and the row's other
+        columns. null: as sampled.
     """
 
     kind: Literal["sample"]
@@ -49,10 +52,20 @@ class Benchmark(Sampling):
     num_generations: PositiveInt = 4
     greedy: bool = False
 
+    @property
+    def samples(self) -> int:
+        """Completions a prompt, without the greedy one: at temperature 0 they would all be the same."""
+        return self.num_generations if self.temperature > 0 else 1
+
+    @property
+    def also_greedy(self) -> bool:
+        return self.greedy and self.temperature > 0
+
 
 class EvaluateStage(Sampled):
-    """Figures of a policy on benchmarks, under `BENCHMARK.FIGURE`: `pass@1` with its 95 % interval, `pass@k`, `maj@k`
-    where the reward can tell a completion's final answer, `greedy.pass@1`, `mean_length`."""
+    """Figures of a policy on benchmarks, under `BENCHMARK.FIGURE`: `pass@1`, `pass@1_low` and `pass@1_high` (its 95 %
+    interval), `pass@k`, `maj@k` where the reward reads a final answer, `greedy/pass@1`, `completions/mean_length`; of
+    further rewards under `BENCHMARK.LABEL/FIGURE`."""
 
     kind: Literal["evaluate"]
-    benchmarks: Annotated[dict[str, Benchmark], Field(min_length=1)]
+    benchmarks: Annotated[dict[BenchmarkName, Benchmark], Field(min_length=1)]

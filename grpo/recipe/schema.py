@@ -29,7 +29,7 @@ from grpo.recipe.fields import (
     Sampling,
     Strict,
 )
-from grpo.recipe.graph import BASE, check
+from grpo.recipe.graph import RESERVED, check
 from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
 from grpo.recipe.schedule import Change
 from grpo.recipe.stage_base import TrainedStage
@@ -219,7 +219,8 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _stages_fit_together(self) -> "Recipe":
         for name in self.stages:
-            if name == BASE or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
-                raise ValueError(f"stages.{name}: a stage is named with letters, digits, `_` and `-`, and not `{BASE}`")
+            if name in RESERVED or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
+                taken = " or ".join(f"`{word}`" for word in RESERVED)
+                raise ValueError(f"stages.{name}: a stage is named with letters, digits, `_` and `-`, and not {taken}")
         check(self.stages)
         return self

@@ -4,6 +4,7 @@
     for completion in engine.generate(...):
         scorer.submit(completion)          # row rewards are judged while generation goes on
     groups = scorer.finish()               # group rewards, a call a group; TRL-style functions, once, in group order
+    scorer.guard(groups)                   # of all processes
 
 Wrong is not the same as could not judge: a step in which more than `max_unjudged` of the completions have a weighted
 reward that could not judge them stops the run with the first reason.
@@ -94,8 +95,8 @@ class Scorer:
                 self._pool.submit(key, source.label, completion.text, row)
 
     def finish(self) -> list[Group]:
-        """Close the step: groups in the order of the prompts, completions in the order of their samples, with the
-        verdicts by reward. Raises GuardError where more than `max_unjudged` could not be judged."""
+        """Close the step: this process's groups in the order of the prompts, completions in the order of their samples,
+        with the verdicts by reward."""
         rows = [
             (p, self._completions[p.id][sample]) for p in self._prompts for sample in sorted(self._completions[p.id])
         ]
@@ -114,8 +115,21 @@ class Scorer:
             self._keep_logged(batch)
             results |= {(row, call.source.label): v for row, v in zip(call.rows, batch.verdicts, strict=True)}
         verdicts = [{label: results[((p.id, c.sample), label)] for label in self.labels} for p, c in rows]
-        self._guard(verdicts)
         return self._groups(rows, verdicts)
+
+    def guard(self, groups: Iterable[Group], weights: Mapping[str, float] | None = None) -> None:
+        """Raises GuardError where more than `max_unjudged` of the groups' completions could not be judged by a reward
+        that has a weight. groups: of all processes, so that all stop or none. weights: now, where they change."""
+        verdicts = [verdict for group in groups for verdict in group.verdicts]
+        counting = [s.label for s in self._sources if (s.counts if weights is None else weights[s.label] != 0)]
+        failed = [(label, v[label]) for v in verdicts for label in counting if v[label].unjudged]
+        share = sum(any(v[label].unjudged for label in counting) for v in verdicts) / max(len(verdicts), 1)
+        if share > self.max_unjudged:
+            label, first = failed[0]
+            raise GuardError(
+                f"{share:.0%} of this step's completions could not be judged (max_unjudged: {self.max_unjudged:.0%}); "
+                f"the first, by reward {label!r}: {first.status}\n{first.detail}"
+            )
 
     def close(self) -> None:
         """End the workers."""
@@ -125,17 +139,6 @@ class Scorer:
     def _keep_logged(self, result: BatchResult) -> None:
         self.extra_metrics |= {name: sum(v) / len(v) for name, v in result.metrics.items()}
         self.extra_columns |= result.extras
-
-    def _guard(self, verdicts: Sequence[Mapping[str, Verdict]]) -> None:
-        counting = [source.label for source in self._sources if source.counts]
-        failed = [(label, v[label]) for v in verdicts for label in counting if v[label].unjudged]
-        share = sum(any(v[label].unjudged for label in counting) for v in verdicts) / max(len(verdicts), 1)
-        if share > self.max_unjudged:
-            label, first = failed[0]
-            raise GuardError(
-                f"{share:.0%} of this step's completions could not be judged (max_unjudged: {self.max_unjudged:.0%}); "
-                f"the first, by reward {label!r}: {first.status}\n{first.detail}"
-            )
 
     def _groups(
         self, rows: Sequence[tuple[Prompt, Completion]], verdicts: Sequence[Mapping[str, Verdict]]

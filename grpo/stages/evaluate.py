@@ -32,8 +32,9 @@ def run(settings: EvaluateStage, inputs: StageInputs) -> StageResult:
     with ExitStack() as closing:
         rooms = SamplingRooms(settings, inputs, closing)
         missing = {name: each for name, each in settings.benchmarks.items() if not places[name].exists()}
-        opened = {name: _open(rooms, name, benchmark) for name, benchmark in missing.items()}
-        engine = _engine(rooms, missing, opened) if missing else None
+        # all of them, so that the engine is the same whichever are missing
+        opened = {name: _open(rooms, name, each) for name, each in settings.benchmarks.items()} if missing else {}
+        engine = _engine(rooms, settings.benchmarks, opened) if missing else None
         for name, benchmark in missing.items():
             assert engine is not None
             prompts, scorer = opened[name]

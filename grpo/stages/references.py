@@ -39,8 +39,10 @@ class References:
             self._policy.load_reference(self._inputs.policy_path)
         else:
             folder = self._folder(wanted)
-            if not folder.exists():
-                self._keep_policy(folder, wanted, step)
+            if wanted == step - 1:
+                self._keep_policy(folder)
+            elif not folder.exists():
+                raise GuardError(f"the reference of step {step} is the policy of step {wanted}: {folder} is not there")
             self._policy.load_reference(str(folder), of_its_own=True)
         self._current = wanted
 
@@ -51,9 +53,8 @@ class References:
             if int(folder.name.removeprefix("step_")) not in needed:
                 shutil.rmtree(folder)
 
-    def _keep_policy(self, folder: Path, wanted: int, step: int) -> None:
-        if wanted != step - 1:
-            raise GuardError(f"the reference of step {step} is the policy of step {wanted}, and {folder} is not there")
+    def _keep_policy(self, folder: Path) -> None:
+        """Written anew also where a run that was killed had written it: what the policy is now is what counts."""
         if self._accelerator.is_main_process:
             folder.parent.mkdir(parents=True, exist_ok=True)
             write_folder(folder, self._policy.save)

@@ -40,7 +40,7 @@ def train(settings: RLStage, rooms: Rooms) -> None:
         rooms.references.prepare(step)
         groups: list[Group] = []
         for number in range(settings.sampling_rounds):
-            groups += rooms.rollouts.round(now, step, number, clock)
+            groups += rooms.rollouts.round(now, weights, step, number, clock)
             if count_with_signal(judge(groups)) >= settings.prompts_per_step:
                 break
         chosen = select(groups, judge, settings.prompts_per_step, settings.train_generations)

@@ -1,6 +1,6 @@
 """The rollouts of an `rl` stage: which prompts a round takes, their completions, the verdicts on them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from accelerate import Accelerator
 
@@ -34,13 +34,18 @@ class Rollouts:
         self._engine, self._scorer, self._accelerator = engine, scorer, accelerator
         self.rounds = rounds
 
-    def round(self, now: Sampling, step: int, number: int, clock: Clock) -> list[Group]:
-        """Round `number` (from 0) of a step, sampled as it is `now`: all processes' groups, in the order of the
-        prompts."""
+    def round(self, now: Sampling, weights: Mapping[str, float], step: int, number: int, clock: Clock) -> list[Group]:
+        """Round `number` (from 0) of a step: all processes' groups, in the order of the prompts.
+
+        now: how the step samples. weights: of its rewards, by label. Raises GuardError where too many completions could
+        not be judged.
+        """
         with clock("sample"):
             self._sample(self._draw(), now, step, number)
         with clock("score"):
-            return gather_groups(self._scorer.finish(), self._accelerator)
+            groups = gather_groups(self._scorer.finish(), self._accelerator)
+        self._scorer.guard(groups, weights)
+        return groups
 
     def _draw(self) -> list[Prompt]:
         """This process's share of the next prompts."""

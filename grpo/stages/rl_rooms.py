@@ -77,7 +77,8 @@ class Rooms:
         )
         closing.callback(self.record.close)
         self._resume()
-        self.references.prepare(self.step + 1)
+        if self.step < self.steps:
+            self.references.prepare(self.step + 1)
         if settings.memory_probe:
             longest = max(len(prompt.token_ids) for prompt in self.data.prompts)
             self.updater.probe_memory(longest, settings.longest_completion_length)

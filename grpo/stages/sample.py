@@ -43,6 +43,8 @@ def run(settings: SampleStage, inputs: StageInputs) -> StageResult:
             for number in missing:
                 log.info("%s: round %d of %d", inputs.name, number, len(rounds))
                 groups = sample(settings, inputs, rooms, engine, scorer, rounds[number])
+                if len(rounds[number]) == size or len(rounds) == 1:  # a last short round says little by itself
+                    scorer.guard(groups)
                 if rooms.accelerator.is_main_process:
                     write_round(inputs.folder, number, groups)
         rooms.accelerator.wait_for_everyone()

@@ -1,6 +1,7 @@
 """What a `sample` stage writes and reads back: rounds of completions, and the rows that its filters keep of them."""
 
 import gzip
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from typing import Any
 from grpo.atomic import write_atomic
 from grpo.data.rows import load_rows
 from grpo.data.sandbox import compile_text, render
-from grpo.filters import Outcome, Row, apply
+from grpo.data.templates import row_prompt
+from grpo.errors import UserError
+from grpo.filters import Outcome, Rejected, Row, apply
 from grpo.recipe.fields import Data
-from grpo.recipe.filters import Decontaminate
+from grpo.recipe.filters import KEPT, Decontaminate
 from grpo.recipe.sampled_stages import SampleStage
 from grpo.records import Group, Prompt
 from grpo.report.completions import entries, read
@@ -20,6 +23,7 @@ from rewards.reasoning import after_reasoning, reasoning_of
 from rewards.verdict import Verdict
 
 DATA, REJECTED, SAMPLES = "data.jsonl", "rejected.jsonl.gz", "samples"
+EMPTY = "empty"
 
 
 def round_file(folder: Path, number: int) -> Path:
@@ -38,11 +42,18 @@ def write_groups(file: Path, number: int, groups: Sequence[Group]) -> None:
     write_atomic(file, gzip.compress(lines, compresslevel=6, mtime=0))
 
 
+def take_samples(before: Path, folder: Path) -> None:
+    """The rounds of `before`, a stage's folder that was set aside, serve `folder` too: as links, each whole."""
+    (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
+    for file in sorted((before / SAMPLES).glob("round_*.jsonl.gz")):
+        os.link(file, folder / SAMPLES / file.name)
+
+
 class Sieve:
     """From the rounds on the disk to the rows that are kept. prompts: all of the stage.
 
-    Raises UserError at once for a rewrite that is no Jinja text and for a source to decontaminate against that cannot
-    be read.
+    What can be wrong with a row that is written, or with the sources to decontaminate against, is told here, before
+    anything is sampled. Raises UserError.
     """
 
     def __init__(self, settings: SampleStage, inputs: StageInputs, prompts: Sequence[Prompt]) -> None:
@@ -50,22 +61,38 @@ class Sieve:
         self._prompts = {prompt.id: prompt for prompt in prompts}
         self._where = inputs.where("rewrite")
         self._rewrite = None if settings.rewrite is None else compile_text(settings.rewrite, where=self._where)
-        sources = {source for each in settings.keep if isinstance(each, Decontaminate) for source in each.against}
-        self._texts = {source: list(texts_of(source, inputs)) for source in sorted(sources)}
+        self._texts = {
+            name: list(texts_of(data, inputs, inputs.where(f"keep[{place}].against[{number}]")))
+            for place, each in enumerate(settings.keep)
+            if isinstance(each, Decontaminate)
+            for number, (name, data) in enumerate(each.sources.items())
+        }
+        for prompt in prompts:
+            self._try(prompt)
 
     def result(self, rounds: Sequence[int], *, write: bool) -> StageResult:
-        """Filters all rounds; with `write`, writes the kept rows and the rejected ones."""
+        """Filters all rounds; with `write`, writes the kept rows and the rejected ones.
+
+        Raises UserError where no row is kept: a stage that takes them would have nothing to learn from.
+        """
         rows = [row for number in rounds for row in self._read(number)]
         where = self._inputs.where("keep")
         outcome = apply(rows, self._settings.keep, rewards=self._settings.rewards, texts=self._texts, where=where)
+        outcome = without_empty(outcome)
         if write:
-            kept = b"".join(encode(self._kept(row)) for row in outcome.kept)
+            kept = b"".join(encode(self._row(row, self._rewritten(row))) for row in outcome.kept)
             rejected = b"".join(
-                encode({"filter": each.filter, "reason": each.reason, **self._kept(each.row)})
+                encode({"filter": each.filter, "reason": each.reason, **self._row(each.row, each.row.completion)})
                 for each in outcome.rejected
             )
             write_atomic(self._inputs.folder / REJECTED, gzip.compress(rejected, compresslevel=6, mtime=0))
             write_atomic(self._inputs.folder / DATA, kept)
+        if not outcome.kept:
+            raise UserError(
+                f"none of {len(rows):,} completions is kept ({_rejected(outcome)})",
+                where=where,
+                advice=f"{self._inputs.folder / REJECTED} has the reasons. Changed filters do not sample again.",
+            )
         return self._result(rows, outcome)
 
     def _read(self, number: int) -> Iterator[Row]:
@@ -83,13 +110,24 @@ class Sieve:
                 columns=prompt.columns,
             )
 
-    def _kept(self, row: Row) -> Mapping[str, Any]:
-        """The row for a training set: the prompt as it was asked, what the policy said, and where it comes from."""
-        prompt = self._prompts[row.prompt_id]
+    def _try(self, prompt: Prompt) -> None:
+        """Raises UserError where a row of this prompt could not be written."""
+        trial = Row(prompt.id, 0, prompt.text, "<think>a</think>b", 1, "stop", {}, prompt.columns)
+        try:
+            encode(self._row(trial, self._rewritten(trial)))
+        except TypeError as error:
+            raise UserError(
+                f"a row cannot be written as JSON: {error}",
+                where=self._inputs.where("data.columns"),
+                advice=f"Columns: {', '.join(prompt.columns)}. Map the column to a text.",
+            ) from error
+
+    def _row(self, row: Row, completion: str) -> Mapping[str, Any]:
+        """The row for a training set: the prompt as it was asked, the completion, and where it comes from."""
         return {
             **row.columns,
-            "prompt": prompt.asked,
-            "completion": self._rewritten(row),
+            "prompt": self._prompts[row.prompt_id].asked,
+            "completion": completion,
             "from": {
                 "stage": self._inputs.name,
                 "prompt_id": row.prompt_id,
@@ -107,7 +145,7 @@ class Sieve:
             "prompt": row.prompt,
             "completion": row.completion,
             "thought": reasoning_of(row.completion).strip(),
-            "answer": after_reasoning(row.completion).strip(),
+            "reply": after_reasoning(row.completion).strip(),
         }
         return render(self._rewrite, told, where=self._where, place=f"prompt {row.prompt_id}, sample {row.sample}")
 
@@ -115,19 +153,34 @@ class Sieve:
         name = self._inputs.name
         prompts_kept = len({row.prompt_id for row in outcome.kept})
         metrics = {"sampled": float(len(rows)), "kept": float(len(outcome.kept)), "prompts_kept": float(prompts_kept)}
-        metrics |= {f"rejected/{filter_}": float(n) for filter_, n in outcome.counts.items() if filter_ != "kept"}
-        tokens = sum(row.tokens for row in rows)
-        metrics["completion_tokens"] = float(tokens)
-        rejected = ", ".join(f"{n:,} {filter_}" for filter_, n in outcome.counts.items() if filter_ != "kept" and n)
+        metrics |= {f"rejected/{filter_}": float(n) for filter_, n in outcome.counts.items() if filter_ != KEPT}
+        metrics["completion_tokens"] = float(sum(row.tokens for row in rows))
+        rejected = _rejected(outcome)
         line = (
             f"{name}: kept {len(outcome.kept):,} of {len(rows):,} completions, of {prompts_kept:,} prompts"
-            f"{f' (rejected: {rejected})' if rejected else ''}"
+            f"{f' ({rejected})' if rejected else ''}"
         )
         return StageResult(None, metrics, (line,), str(self._inputs.folder / DATA))
 
 
-def texts_of(source: str, inputs: StageInputs) -> Iterator[str]:
-    """Every text of every row of a source: questions, and answers where they are sentences."""
-    rows = load_rows(Data(source=source), base=inputs.base, where=inputs.where("keep"), seed=inputs.seed)
-    for row in rows:
-        yield from (value for value in row.values() if isinstance(value, str))
+def without_empty(outcome: Outcome) -> Outcome:
+    """A completion without a word teaches nothing, and is no row, whatever the filters say."""
+    kept = [row for row in outcome.kept if row.completion.strip()]
+    empty = [Rejected(row, EMPTY, "the completion is empty") for row in outcome.kept if not row.completion.strip()]
+    if not empty:
+        return outcome
+    counts = {name: count for name, count in outcome.counts.items() if name != KEPT}
+    return Outcome(kept, [*outcome.rejected, *empty], counts | {EMPTY: len(empty), KEPT: len(kept)})
+
+
+def texts_of(data: Data, inputs: StageInputs, where: str) -> Iterator[str]:
+    """The prompts of a source, as they are asked."""
+    rows = load_rows(data, base=inputs.base, where=where, seed=inputs.seed)
+    for index, row in enumerate(rows):
+        prompt = row_prompt(row, rows.place(index), where)
+        yield prompt if isinstance(prompt, str) else "\n".join(str(turn["content"]) for turn in prompt)
+
+
+def _rejected(outcome: Outcome) -> str:
+    listed = ", ".join(f"{count:,} {name}" for name, count in outcome.counts.items() if name != KEPT and count)
+    return f"rejected: {listed}" if listed else ""

@@ -36,7 +36,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Fixed:
     """What the loss reads of a micro-batch beside the policy's log-probs: a `TokenBatch` without them.
 
     old: [T]; None in the round's first update, whose own forward gives them.
@@ -50,7 +50,7 @@ class Given:
     counted: Tensor
 
     @classmethod
-    def of(cls, batch: MicroBatch, samples: Sequence[Sample], old: Tensor | None, reference: Tensor | None) -> "Given":
+    def of(cls, batch: MicroBatch, samples: Sequence[Sample], old: Tensor | None, reference: Tensor | None) -> "Fixed":
         """samples: those that the batch was built from."""
         rows, device = [samples[index] for index in batch.samples], batch.targets.device
         sampling = [value for sample in rows for value in sample.sampling_logprobs]
@@ -80,7 +80,7 @@ class Given:
 
 def backward(
     model: nn.Module,
-    given: Given,
+    fixed: Fixed,
     denominators: Denominators,
     settings: LossSettings,
     temperature: float,
@@ -92,7 +92,7 @@ def backward(
 
     chunk_tokens: tokens whose logits exist at once (default: by bytes).
     """
-    batch = given.batch
+    batch = fixed.batch
     chunk_tokens = chunk_tokens or tokens_per_chunk(model, batch.targets.device)
     hidden_T = predicting_states(model, batch)
     figures: LossMetrics = {}
@@ -100,7 +100,7 @@ def backward(
     for piece in pieces(batch.sample_lengths, chunk_tokens, whole=settings.needs_whole_samples):
         hidden_N = hidden_T[piece.tokens].detach().requires_grad_()
         logprobs, entropy = scored(model, hidden_N, batch.targets[piece.tokens], temperature, chunk_tokens)
-        tokens = given.tokens(piece, logprobs)
+        tokens = fixed.tokens(piece, logprobs)
         loss, found = policy_loss(tokens, denominators, settings)
         loss.backward()
         assert hidden_N.grad is not None

@@ -28,7 +28,7 @@ from grpo.models.policy import Policy
 from grpo.recipe.schema import RLSettings
 from grpo.records import Sample
 from grpo.seeds import derive_seed
-from grpo.training.backward import Given, backward
+from grpo.training.backward import Fixed, backward
 from grpo.training.choose import choose_layout
 from grpo.training.forward import token_logprobs
 from grpo.training.layout import MicroBatch, Unit, balance, split_updates
@@ -158,8 +158,8 @@ class Updater:
     def _backward(
         self, batch: MicroBatch, samples: Sequence[Sample], old: Tensor | None, denominators: Denominators
     ) -> LossMetrics:
-        given = Given.of(batch, samples, old, self._reference_logprobs(batch))
-        return backward(self._policy.model, given, denominators, self._loss_settings, self._temperature)
+        fixed = Fixed.of(batch, samples, old, self._reference_logprobs(batch))
+        return backward(self._policy.model, fixed, denominators, self._loss_settings, self._temperature)
 
     def _reference_logprobs(self, batch: MicroBatch) -> Tensor | None:
         if self._settings.beta == 0:

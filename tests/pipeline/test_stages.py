@@ -9,7 +9,7 @@ import pytest
 from grpo.errors import GuardError, UserError
 from grpo.pipeline.intents import format_intents, intents
 from grpo.pipeline.preflight import preflight
-from grpo.pipeline.run import run_recipe
+from grpo.pipeline.run import run_kind, run_recipe
 from grpo.recipe.load import LoadedRecipe, load_recipe
 from grpo.stages import sampled_rows
 
@@ -112,6 +112,9 @@ def test_a_run_folder_that_was_moved_is_still_done(place: Path, tmp_path: Path) 
         ("stages.warm.learning_rate=1e-3", {"warm", "traces", "student", "exam"}),
         ("stages.warm.checkpoints.save_every=7", set()),
         ("stages.traces.reward_workers=1", set()),
+        ("stages.traces.rollout.max_num_seqs=7", set()),
+        ("stages.traces.rewards.0.params={extract: answer}", {"traces", "student", "exam"}),
+        ("stages.exam.benchmarks.sums.data.options.layout=1", {"exam"}),  # the name of a setting, in another place
         ("seed=1", {"warm", "traces", "student", "exam"}),
     ],
 )
@@ -131,12 +134,17 @@ def test_the_plan_says_what_runs_and_why(place: Path) -> None:
     text = format_intents(intents(load(place, "stages.traces.keep.2.at_most=1")))
     assert "warm     sft       done\n" in text
     assert "traces   sample    runs again (settings.keep: " in text
+    text = format_intents(intents(load(place, "stages.traces.policy=base")))
+    assert "runs again (it needs base now; it no longer needs warm)" in text
     assert "student  sft       runs again (traces is made anew) ← traces" in text
 
 
-def test_what_is_replaced_is_kept(place: Path, tmp_path: Path) -> None:
+def test_what_is_replaced_is_kept_and_filters_sample_nothing_again(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = copy(place, tmp_path)
     before = rows_of(folder / "run")
+    monkeypatch.setattr("grpo.stages.sample.sample", None)  # it would be called
     run_recipe(load(folder, "stages.traces.keep.2.at_most=1", "stages.student.steps=1"))
     (kept,) = (folder / "run" / "replaced").glob("traces-*")
     assert [json.loads(line) for line in (kept / "data.jsonl").read_text().splitlines()] == before
@@ -178,6 +186,72 @@ def test_sampling_that_was_stopped_ends_with_the_same_rows(
     run_recipe(load(tmp_path))
     for file in ("traces/data.jsonl", "traces/rejected.jsonl.gz", "student/final/model.safetensors"):
         assert (tmp_path / "run" / file).read_bytes() == (place / "run" / file).read_bytes(), file
+
+
+def test_a_stage_that_failed_before_it_made_anything_is_corrected_without_ado(place: Path, tmp_path: Path) -> None:
+    folder = copy(place, tmp_path)
+    with pytest.raises(UserError, match="prompt and completion have .* and 5 fit"):
+        run_recipe(load(folder, "stages.student.max_length=5"))
+    assert actions(load(folder, "stages.student.max_length=60"))["student"] == "again"
+
+
+def test_no_stage_runs_where_another_is_refused(place: Path, tmp_path: Path) -> None:
+    folder = copy(place, tmp_path)
+    ledger = folder / "run" / "student" / "stage.json"
+    ledger.write_text(ledger.read_text().replace('"status": "done"', '"status": "running"'))
+    changed = load(folder, "stages.warm.steps=5", "stages.student.steps=9")
+    for check in (preflight, run_recipe):
+        with pytest.raises(UserError, match="stage 'student' is half done"):
+            check(changed)
+    assert not (folder / "run" / "replaced").exists()
+
+
+def test_a_run_folder_of_an_earlier_version_is_refused_by_name(place: Path, tmp_path: Path) -> None:
+    folder = copy(place, tmp_path)
+    (folder / "run" / "warm" / "stage.json").write_text('{"status": "done"}')
+    with pytest.raises(UserError, match="stage 'warm' was made by an earlier version"):
+        intents(load(folder))
+
+
+def test_nothing_kept_is_told_with_what_was_rejected(place: Path, tmp_path: Path) -> None:
+    folder = copy(place, tmp_path)
+    with pytest.raises(UserError, match=r"none of 48 completions is kept \(rejected: 48 length\)") as caught:
+        run_recipe(load(folder, "stages.traces.keep.0.min_tokens=9"))
+    assert caught.value.where == "stages.traces.keep"
+    assert actions(load(folder))["traces"] == "again", "filters are corrected without ado"
+
+
+def test_a_file_that_is_edited_while_earlier_stages_run_stops_the_run(place: Path, tmp_path: Path, monkeypatch) -> None:
+    folder = copy(place, tmp_path)
+    reward = folder / "mine.py"
+    reward.write_text("def f(completions, **columns):\n    return [1.0] * len(completions)\n")
+    loaded = load(folder, "stages.warm.steps=5", f"stages.traces.rewards=[{reward}:f]")
+
+    def editing(settings, inputs):
+        reward.write_text(reward.read_text() + "# edited\n")
+        return run_kind(settings, inputs)
+
+    monkeypatch.setattr("grpo.pipeline.run.run_kind", editing)
+    with pytest.raises(UserError, match="what stage traces is made from changed while the run was going on"):
+        run_recipe(loaded)
+
+
+def test_rewritten_rows_and_prompts_that_are_in_an_evaluation_set(place: Path, tmp_path: Path) -> None:
+    folder = copy(place, tmp_path)
+    held_out = rows_of(folder / "run")[0]["prompt"]
+    (folder / "test.jsonl").write_text(json.dumps({"question": held_out}) + "\n")
+    against = "{use: decontaminate, ngram: 2, against: [{source: TEST, columns: {prompt: question}}]}"
+    against = against.replace("TEST", str(folder / "test.jsonl"))
+    loaded = load(folder, f"stages.traces.keep.0={against}", "stages.traces.rewrite='so {{ reply }}'")
+    run_recipe(loaded)
+    rows = rows_of(folder / "run")
+    assert held_out not in [row["prompt"] for row in rows]
+    assert all(row["completion"].startswith("so ") for row in rows)
+    (folder / "test.jsonl").write_text(json.dumps({"question": "1 + 2 + 3 + 4"}) + "\n")
+    assert (
+        actions(load(folder, *[f"stages.traces.keep.0={against}", "stages.traces.rewrite='so {{ reply }}'"]))["traces"]
+        == "again"
+    )
 
 
 def test_a_gate_stops_before_the_stage_and_can_be_passed_over(place: Path, tmp_path: Path) -> None:

@@ -39,7 +39,9 @@ def score(scorer: Scorer, prompts: Sequence[Prompt], texts: Mapping[str, Sequenc
     for sample in reversed(range(max(len(of_prompt) for of_prompt in texts.values()))):
         for each in reversed(prompts):
             scorer.submit(completion(each, sample, texts[each.id][sample]))
-    return scorer.finish()
+    groups = scorer.finish()
+    scorer.guard(groups)
+    return groups
 
 
 def scores(groups: Sequence[Group], label: str) -> list[list[float | None]]:

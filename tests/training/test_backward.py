@@ -12,7 +12,7 @@ from torch import Tensor
 from grpo.algorithm.losses import Denominators, LossMetrics, LossSettings
 from grpo.errors import GuardError
 from grpo.models.policy import Policy
-from grpo.training.backward import Given, backward, pieces
+from grpo.training.backward import Fixed, backward, pieces
 from grpo.training.shared import SharedPrompts
 from grpo.training.update import Updater
 from tests.training.cases import make_samples, policy_of, relative
@@ -37,7 +37,7 @@ def gradient_of(
     old = None if first else torch.linspace(-6, -3, tokens)
     reference = torch.linspace(-3, -6, tokens) if chosen.beta else None
     policy.model.zero_grad()
-    given_ = Given.of(batch, SAMPLES, old, reference)
+    given_ = Fixed.of(batch, SAMPLES, old, reference)
     figures = backward(policy.model, given_, Denominators.of(SAMPLES, 20), chosen, 0.9, chunk_tokens=chunk_tokens)
     return {name: weight.grad.clone() for name, weight in policy.model.named_parameters()}, figures
 
