@@ -117,9 +117,7 @@ completions = hostile | st.lists(
 
 @st.composite
 def sampled(draw: st.DrawFn) -> list[Row]:
-    keys = draw(
-        st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), unique_by=lambda each: each.use, max_size=12)
-    )
+    keys = draw(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), unique=True, max_size=12))
     return [
         row(
             draw(completions),
