@@ -9,7 +9,8 @@ trained this way. What an architecture does beside attention (convolutions, recu
 whole row: `grpo.training.choose` compares with the padded forward before a row is packed.
 
 On a GPU in half precision the kernel is torch's FlashAttention for variable lengths, in the version that torch has or
-was given (`torch.nn.attention.activate_flash_attention_impl`); elsewhere it is SDPA, a prompt or a group at a time.
+was given (`torch.nn.attention.activate_flash_attention_impl`); elsewhere it is SDPA, a prompt or a group at a time, on
+a CPU without a copy of the prompt's keys for each completion (`shared_prompt`).
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from grpo.models import shared_prompt
 from grpo.models.paths import Grid, Paths, Segments
 
 if TYPE_CHECKING:
@@ -106,13 +108,20 @@ def flash(
 
 def sdpa(query: Tensor, key: Tensor, value: Tensor, paths: Paths, scaling: float | None, window: int | None) -> Tensor:
     """[H, T, D], [H, T, D], [H, T, D'] → [T, H, D']: for each branch its prompt, then its completions as a batch."""
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    # Split, not sliced: the gradient of a slice is as large as the row, for each slice.
+    q, k, v = (states.split(paths.sizes, dim=1) for states in (query, key, value))
     outputs = []
-    for branch, grid in zip(paths.branches, paths.grids, strict=True):
-        prompt = slice(branch.start, branch.start + branch.prompt)
-        q, k, v = query[None, :, prompt], key[None, :, prompt], value[None, :, prompt]
-        outputs.append(_causal(q, k, v, scaling, window)[0])
-        if grid is not None:
-            outputs.append(_completions(query, key, value, grid, scaling, window))
+    for number, grid in enumerate(paths.grids):
+        prompt, behind = 2 * number, 2 * number + 1
+        outputs.append(_causal(q[prompt][None], k[prompt][None], v[prompt][None], scale, window)[0])
+        if grid is None:
+            continue
+        if shared_prompt.takes(query, value) and (window is None or grid.keys.shape[1] <= window):
+            own, of_prompt = (q[behind], k[behind], v[behind]), (k[prompt], v[prompt])
+            outputs.append(shared_prompt.completions_over_prompt(*own, *of_prompt, grid, scale))
+        else:
+            outputs.append(_completions(query, key, value, grid, scale, window))
     return torch.cat(outputs, dim=1).transpose(0, 1).contiguous()
 
 

@@ -33,11 +33,15 @@ class Grid:
     queries: [G, C] positions in the row of their tokens; padding repeats a position of the prompt's.
     keys: [G, P + C] positions of prompt and completion. inside: [tokens] indices into the flattened G·C that are not
         padding, in the order of the row.
+    own: [G, C] as queries, counted from the first completion's first token, which padding repeats. real: [G, C] False
+        at padding.
     """
 
     queries: Tensor
     keys: Tensor
     inside: Tensor
+    own: Tensor
+    real: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,11 @@ class Paths:
 
     def __init__(self, branches: Sequence[Branch], device: torch.device | str = "cpu") -> None:
         self.branches, self._device = tuple(branches), device
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Tokens of each branch's prompt, then of all its completions."""
+        return [size for branch in self.branches for size in (branch.prompt, sum(branch.completions))]
 
     @cached_property
     def grids(self) -> tuple[Grid | None, ...]:
@@ -105,4 +114,6 @@ def _grid(branch: Branch, device: torch.device | str) -> Grid | None:
     queries_GC = torch.where(inside_GC, starts_G[:, None] + offsets_C, branch.start)
     prompt_GP = torch.arange(branch.start, branch.start + branch.prompt).expand(len(lengths_G), -1)
     inside = inside_GC.flatten().nonzero().squeeze(1)
-    return Grid(queries_GC.to(device), torch.cat([prompt_GP, queries_GC], dim=1).to(device), inside.to(device))
+    keys = torch.cat([prompt_GP, queries_GC], dim=1)
+    own_GC = torch.where(inside_GC, queries_GC - branch.start - branch.prompt, 0)
+    return Grid(*(tensor.to(device) for tensor in (queries_GC, keys, inside, own_GC, inside_GC)))
