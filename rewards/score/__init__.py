@@ -6,7 +6,7 @@ A line of rows.jsonl, and the same line of scored.jsonl:
 
     {"completion": "<think>1+1</think><answer>2</answer>", "answer": "2"}
     {"completion": …, "answer": "2", "verdicts": {"math": {"status": "scored", "score": 1.0, "detail": "…",
-     "seconds": 0.001}, "format": {…}}, "reward": 1.2}
+     "seconds": 0.001, "answer": "2"}, "format": {…}}, "reward": 1.2}
 """
 
 from rewards.score.command import main

@@ -46,7 +46,8 @@ def test_the_issues_own_example(tmp_path: Path) -> None:
     assert [row["reward"] for row in scored_rows] == [2.0, 1.0, 0.0]
     assert list(scored_rows[0]["verdicts"]) == ["math", "format"]
     verdict = scored_rows[2]["verdicts"]["math"]
-    assert set(verdict) == {"status", "score", "detail", "seconds"} and verdict["score"] == 0.0
+    assert set(verdict) == {"status", "score", "detail", "seconds", "answer"}
+    assert (verdict["score"], verdict["answer"]) == (0.0, "3")
     assert "'3' against '2'" in verdict["detail"]
     assert "3 rows in" in said and "math × 1: mean 0.6667, 2 at 1 or more; 3 scored" in said
     assert "reward: mean 1.0000 over 3 rows" in said

@@ -53,7 +53,7 @@ def policy(folder: Path) -> Policy:
 def test_pieces_change_neither_gradient_nor_figures(policy: Policy, loss: str, first: bool, chunk_tokens: int) -> None:
     whole, figures = gradient_of(policy, LOSSES[loss], 10_000, first)
     parts, figures_of_parts = gradient_of(policy, LOSSES[loss], chunk_tokens, first)
-    assert relative(parts, whole) < 1e-6
+    assert relative(parts, whole) < 5e-6
     assert figures.keys() == figures_of_parts.keys()
     for name in figures:
         torch.testing.assert_close(figures_of_parts[name], figures[name], rtol=1e-5, atol=1e-5)
