@@ -20,7 +20,12 @@ VARIANTS: dict[str, list[str]] = {
     "shuffled": [f"stages.zero.rewards=['{HERE / 'shuffled_rewards.py'}:shuffled']"],
     "transformers": ["stages.zero.rollout.engine=transformers"],
     "lora": ["stages.zero.lora.r=16", "stages.zero.learning_rate=2.0e-3"],
-    "four_updates": ["stages.zero.updates_per_step=4"],
+    # four times the updates: the same way at a quarter of the rate, and as many steps of warm-up
+    "four_updates": [
+        "stages.zero.updates_per_step=4",
+        "stages.zero.learning_rate=5.0e-5",
+        "stages.zero.warmup_updates=20",
+    ],
     "kl": ["stages.zero.beta=0.04"],
 }
 
