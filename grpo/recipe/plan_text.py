@@ -136,6 +136,11 @@ def rl_notes(stage: RLStage, plan: RLPlan, sizes: DataSizes | None = None) -> It
         )
     if stage.updates_per_step == 1 and stage.loss_type != "reinforce":
         yield "one update a step: the importance ratio is 1, so epsilon and delta never act"
+    if stage.updates_per_step > 1:
+        yield (
+            f"{stage.updates_per_step} updates a step at the full learning rate each: the policy moves about as many "
+            "times as far a step as with one"
+        )
     if stage.tokens_per_microbatch < stage.max_completion_length:
         yield "a longest completion has more than tokens_per_microbatch tokens: it makes a micro-batch of its own"
     if sizes and stage.data.shuffle and sizes.rows > stage.prompts_per_step and sizes.rows % stage.prompts_per_step:

@@ -98,6 +98,11 @@ def test_what_the_data_adds(recipe):
 @pytest.mark.parametrize(
     ("settings", "note"),
     [
+        (
+            {"prompts_per_step": 16, "updates_per_step": 4},
+            "4 updates a step at the full learning rate each: the policy",
+        ),
+        ({"sampling_rounds": 3}, "a step samples up to 3 times as many completions, until 8 groups have a signal"),
         ({"prompts_per_step": 4, "updates_per_step": 8}, "an update ends inside a group"),
         ({}, "one update a step: the importance ratio is 1"),
         ({"tokens_per_microbatch": 100}, "a longest completion has more than tokens_per_microbatch"),
