@@ -140,10 +140,11 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         help="change a key of the recipe, such as stages.zero.learning_rate=1e-6 or run_dir=out/a; the value is YAML",
     )
-    parser.add_argument(
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument(
         "--dry-run", action="store_true", help="print plan and resolved recipe, check the data, train nothing"
     )
-    parser.add_argument("--plan", action="store_true", help="print the stages, which of them would run now, and why")
+    only.add_argument("--plan", action="store_true", help="print the stages, which of them would run now, and why")
     parser.add_argument(
         "--from",
         dest="begin",
