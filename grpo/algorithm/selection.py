@@ -37,6 +37,8 @@ class Selection:
 def select(groups: Sequence[Group], judge: Judge, count: int, completions: int | None = None) -> Selection:
     """`count` groups, those with a signal first, in the order given; then `completions` of each (None: all)."""
     sampled = judge(groups)
+    if len(groups) <= count and completions is None:
+        return Selection(list(groups), sampled, sampled)
     places = _groups_with_signal_first(sampled, count)
     kept = [_kept(sampled.rewards[place], completions) for place in places]
     chosen = [_thinned(groups[place], rows) for place, rows in zip(places, kept, strict=True)]

@@ -27,7 +27,7 @@ from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_f
 from transformers.masking_utils import sdpa_mask
 
 from grpo.models import shared_prompt
-from grpo.models.paths import Grid, Paths, Segments
+from grpo.models.paths import Grid, Paths, Segments, beside, in_row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -129,14 +129,8 @@ def _completions(
     query: Tensor, key: Tensor, value: Tensor, grid: Grid, scaling: float | None, window: int | None
 ) -> Tensor:
     """The completions of one branch beside each other → [H, their tokens, D']."""
-    q, k, v = _gather(query, grid.queries), _gather(key, grid.keys), _gather(value, grid.keys)
-    attended = _causal(q, k, v, scaling, window).transpose(0, 1).flatten(1, 2)
-    return attended.index_select(1, grid.inside)
-
-
-def _gather(states: Tensor, positions: Tensor) -> Tensor:
-    """[H, T, D] at [G, N] → [G, H, N, D]."""
-    return states.index_select(1, positions.flatten()).unflatten(1, positions.shape).transpose(0, 1)
+    q, k, v = beside(query, grid.queries), beside(key, grid.keys), beside(value, grid.keys)
+    return in_row(_causal(q, k, v, scaling, window), grid)
 
 
 def _causal(q: Tensor, k: Tensor, v: Tensor, scaling: float | None, window: int | None) -> Tensor:

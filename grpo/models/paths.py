@@ -98,6 +98,16 @@ class Paths:
         )
 
 
+def beside(states: Tensor, positions: Tensor) -> Tensor:
+    """[H, T, D] at positions [G, N] → [G, H, N, D]: the sequences beside each other."""
+    return states.index_select(1, positions.flatten()).unflatten(1, positions.shape).transpose(0, 1)
+
+
+def in_row(states: Tensor, grid: Grid) -> Tensor:
+    """[G, H, C, D] of a grid's completions → [H, their tokens, D] one behind the other, the padding dropped."""
+    return states.transpose(0, 1).flatten(1, 2).index_select(1, grid.inside)
+
+
 def _starts(lengths: Sequence[int], device: torch.device | str) -> Tensor:
     return torch.tensor([0, *accumulate(lengths)], dtype=torch.int32, device=device)
 

@@ -56,17 +56,18 @@ def _load_model(model: Model, path: str, dtype: str | None) -> "PreTrainedModel"
         path,
         dtype=getattr(torch, dtype or model.dtype),
         attn_implementation=model.attn_implementation,
-        **_source(model, path),
+        **source_of(model, path),
     )
 
 
 def _load_tokenizer(model: Model, path: str) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(path, **_source(model, path))
+    return AutoTokenizer.from_pretrained(path, **source_of(model, path))
 
 
-def _source(model: Model, path: str) -> dict[str, Any]:
+def source_of(model: Model, path: str) -> dict[str, Any]:
+    """How transformers is to read `path`: the recipe's revision holds for the recipe's own path only."""
     return {
         "revision": (model.revision if path == model.path else None) or "main",
         "trust_remote_code": model.trust_remote_code,

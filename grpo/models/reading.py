@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from grpo.errors import UserError
+from grpo.models.pretrained import source_of
 from grpo.recipe.fields import Model
 
 if TYPE_CHECKING:
@@ -11,10 +12,13 @@ if TYPE_CHECKING:
 
 
 class Reads(Protocol):
-    """What prompts are made with: a `Policy`, or a `Reading` of its folder."""
+    """What prompts are made with, and completions ended: a `Policy`, or a `Reading` of its folder."""
 
     @property
     def tokenizer(self) -> Any: ...
+
+    @property
+    def eos_ids(self) -> frozenset[int]: ...
 
     @property
     def context_length(self) -> int | None: ...
@@ -33,13 +37,12 @@ def open_reading(model: Model, path: str) -> Reading:
     """Of the policy at `path`, a `from_pretrained` folder or hub name. Raises UserError where it cannot be read."""
     from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
-    revision = (model.revision if path == model.path else None) or "main"
-    source = {"revision": revision, "trust_remote_code": model.trust_remote_code}
+    source = source_of(model, path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, **source)
         config = AutoConfig.from_pretrained(path, **source)
         try:
-            generation: Any = GenerationConfig.from_pretrained(path, revision=revision)
+            generation: Any = GenerationConfig.from_pretrained(path, revision=source["revision"])
         except OSError:  # not every model has the file
             generation = None
     except (OSError, ValueError) as error:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from grpo.models.paths import Grid
+from grpo.models.paths import Grid, beside, in_row
 
 _forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
 _backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward.default
@@ -41,9 +41,11 @@ class _Completions(torch.autograd.Function):
         ctx: Any, q: Tensor, k: Tensor, v: Tensor, prompt_k: Tensor, prompt_v: Tensor, grid: Grid, scale: float
     ) -> Tensor:
         over_prompt, prompt_lse = _forward(q[None], prompt_k[None], prompt_v[None], 0.0, False, scale=scale)
-        over_own, own_lse = _forward(*(_beside(states, grid) for states in (q, k, v)), 0.0, True, scale=scale)
+        over_own, own_lse = _forward(
+            *(beside(states, grid.own).contiguous() for states in (q, k, v)), 0.0, True, scale=scale
+        )
         over_prompt, prompt_lse = over_prompt[0], prompt_lse[0]
-        over_own, own_lse = _in_row(over_own, grid), _in_row(own_lse[..., None], grid)[..., 0]
+        over_own, own_lse = in_row(over_own, grid), in_row(own_lse[..., None], grid)[..., 0]
         lse = torch.logaddexp(prompt_lse, own_lse)
         out = over_prompt * (prompt_lse - lse).exp()[..., None] + over_own * (own_lse - lse).exp()[..., None]
         out = out.to(q.dtype)
@@ -59,18 +61,8 @@ class _Completions(torch.autograd.Function):
         whole = (gradient[None], q[None], prompt_k[None], prompt_v[None], out[None], lse[None])
         dq_prompt, dk_prompt, dv_prompt = _backward(*whole, 0.0, False, scale=scale)
         # Padding repeats a token: without a gradient it adds nothing to any.
-        beside = [_beside(states, grid) for states in (gradient, q, k, v, out)]
-        beside[0] = torch.where(grid.real[:, None, :, None], beside[0], 0.0)
-        lse_beside = _beside(lse[..., None], grid)[..., 0]
-        dq, dk, dv = (_in_row(d, grid) for d in _backward(*beside, lse_beside, 0.0, True, scale=scale))
+        padded = [beside(states, grid.own).contiguous() for states in (gradient, q, k, v, out)]
+        padded[0] = torch.where(grid.real[:, None, :, None], padded[0], 0.0)
+        lse_padded = beside(lse[..., None], grid.own)[..., 0].contiguous()
+        dq, dk, dv = (in_row(d, grid) for d in _backward(*padded, lse_padded, 0.0, True, scale=scale))
         return dq + dq_prompt[0], dk, dv, dk_prompt[0], dv_prompt[0], None, None
-
-
-def _beside(states: Tensor, grid: Grid) -> Tensor:
-    """[H, T, D] of completions one behind the other → [G, H, C, D] beside each other."""
-    return states.index_select(1, grid.own.flatten()).unflatten(1, grid.own.shape).transpose(0, 1).contiguous()
-
-
-def _in_row(states: Tensor, grid: Grid) -> Tensor:
-    """[G, H, C, D] → [H, T, D], the padding dropped."""
-    return states.transpose(0, 1).flatten(1, 2).index_select(1, grid.inside)

@@ -48,7 +48,7 @@ class Ledger:
             return State("new")
         finished = entry["status"] == "done"
         if entry["key"] != self.key.digest:
-            why = tuple(differences(entry["what"], json.loads(json.dumps(self.key.what))))
+            why = tuple(differences(entry["what"], self.key.what))
             empty = {path.name for path in self.folder.iterdir()} <= {LEDGER}
             return State("changed", why, entry["what"], finished, empty)
         return State("done" if finished else "running", finished=finished)

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from grpo.atomic import remove_leftovers, write_atomic
+from grpo.atomic import remove_leftovers
 from grpo.records import Completion, Group
-from grpo.report.lines import encode
+from grpo.report.lines import write_compressed
 from rewards.verdict import Verdict
 
 
@@ -36,9 +36,7 @@ def file_of(folder: Path, step: int) -> Path:
 
 def write(folder: Path, step: int, groups: Sequence[Group], advantages: Advantages | None) -> None:
     """The step's completions, group by group. `advantages` is None for an evaluation: there are none."""
-    folder.mkdir(parents=True, exist_ok=True)
-    data = b"".join(encode(entry) for entry in entries(step, groups, advantages))
-    write_atomic(file_of(folder, step), gzip.compress(data, compresslevel=6, mtime=0))
+    write_compressed(file_of(folder, step), entries(step, groups, advantages))
 
 
 def read(path: Path) -> list[dict[str, Any]]:

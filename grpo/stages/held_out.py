@@ -7,11 +7,10 @@ from accelerate import Accelerator
 from grpo.recipe.fields import Evaluate, Sampling
 from grpo.recipe.sampled_stages import Benchmark
 from grpo.records import Group, Prompt
-from grpo.rollout.engine import Engine, Request
+from grpo.rollout.engine import Engine
 from grpo.scoring.scorer import Scorer
-from grpo.seeds import derive_seed
 from grpo.stages.evaluation import accuracy
-from grpo.stages.processes import gather_groups, share
+from grpo.stages.groups import sampled_groups
 
 
 class HeldOut:
@@ -78,16 +77,7 @@ class HeldOut:
         return Sampling(**(fields | changed))
 
     def _groups(self, engine: Engine, accelerator: Accelerator, sampling: Sampling, samples: int) -> list[Group]:
-        prompts = share(self.prompts, accelerator.process_index, accelerator.num_processes)
-        self.scorer.begin(prompts)
-        requests = [
-            Request(prompt, sample, derive_seed(self.seed, prompt.id, sample))
-            for prompt in prompts
-            for sample in range(samples)
-        ]
-        for completion in engine.generate(requests, sampling):
-            self.scorer.submit(completion)
-        return gather_groups(self.scorer.finish(), accelerator)
+        return sampled_groups(self.scorer, engine, accelerator, self.prompts, sampling, samples, (self.seed,))
 
     def _prefixes(self, prefix: str) -> list[tuple[str, str]]:
         return [(label, prefix if index == 0 else f"{prefix}{label}/") for index, label in enumerate(self.labels)]

@@ -40,9 +40,9 @@ def train(settings: RLStage, rooms: Rooms) -> None:
         rooms.references.prepare(step)
         groups: list[Group] = []
         for number in range(settings.sampling_rounds):
-            groups += rooms.rollouts.round(now, weights, step, number, clock)
-            if count_with_signal(judge(groups)) >= settings.prompts_per_step:
+            if number and count_with_signal(judge(groups)) >= settings.prompts_per_step:
                 break
+            groups += rooms.rollouts.round(now, weights, step, number, clock)
         chosen = select(groups, judge, settings.prompts_per_step, settings.train_generations)
         samples = to_samples(chosen.groups, chosen.advantages, mask_truncated=settings.mask_truncated_completions)
         with clock("update"), rooms.engine_asleep():

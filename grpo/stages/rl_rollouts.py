@@ -1,6 +1,6 @@
 """The rollouts of an `rl` stage: which prompts a round takes, their completions, the verdicts on them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from accelerate import Accelerator
 
@@ -8,10 +8,11 @@ from grpo.data.order import prompts_for_step
 from grpo.recipe.fields import Sampling
 from grpo.recipe.schema import RLStage
 from grpo.records import Group, Prompt
-from grpo.rollout.engine import Engine, Request
+from grpo.rollout.engine import Engine
 from grpo.scoring.scorer import Scorer
 from grpo.seeds import derive_seed
 from grpo.stages.clock import Clock
+from grpo.stages.groups import sample_into
 from grpo.stages.processes import gather_groups, share
 from grpo.stages.stage import StageInputs
 
@@ -40,8 +41,11 @@ class Rollouts:
         now: how the step samples. weights: of its rewards, by label. Raises GuardError where too many completions could
         not be judged.
         """
+        # A small data set comes round within a step; its prompts are then sampled with other seeds.
+        place = (self._inputs.seed, self._inputs.name, step, *((number,) if number else ()))
         with clock("sample"):
-            self._sample(self._draw(), now, step, number)
+            prompts, samples = self._draw(), self._settings.num_generations
+            sample_into(self._scorer, self._engine, prompts, now, samples, place, step)
         with clock("score"):
             groups = gather_groups(self._scorer.finish(), self._accelerator)
         self._scorer.guard(groups, weights)
@@ -59,17 +63,3 @@ class Rollouts:
         self.rounds += 1
         picked = [self._prompts[index] for index in chosen]
         return share(picked, self._accelerator.process_index, self._accelerator.num_processes)
-
-    def _sample(self, prompts: Sequence[Prompt], now: Sampling, step: int, number: int) -> None:
-        """Each completion goes to the scorer as it finishes."""
-        self._scorer.begin(prompts, step)
-        for completion in self._engine.generate(list(self._requests(prompts, step, number)), now):
-            self._scorer.submit(completion)
-
-    def _requests(self, prompts: Sequence[Prompt], step: int, number: int) -> Iterator[Request]:
-        # A small data set comes round within a step; its prompts are then sampled with other seeds.
-        place = (step, number) if number else (step,)
-        for prompt in prompts:
-            for sample in range(self._settings.num_generations):
-                seed = derive_seed(self._inputs.seed, self._inputs.name, *place, prompt.id, sample)
-                yield Request(prompt, sample, seed)

@@ -14,8 +14,8 @@ from grpo.recipe.schema import RLStage
 from grpo.report.record import Record
 from grpo.rollout.engine import Engine
 from grpo.rollout.guards import WeightSync
-from grpo.rollout.open import open_engine
 from grpo.seeds import derive_seed
+from grpo.stages.groups import engine_for
 from grpo.stages.prompts import load_data, open_held_out, open_scorer, readable
 from grpo.stages.references import References
 from grpo.stages.rl_rollouts import Rollouts
@@ -174,17 +174,9 @@ class Rooms:
         longest_completion = max(
             self.settings.longest_completion_length, self.held_out.max_completion_length if self.held_out else 0
         )
-        longest = max(len(prompt.token_ids) for prompt in prompts) + longest_completion + 1
-        return open_engine(
-            self.settings.rollout,
-            model=self.inputs.model,
-            folder=self.inputs.policy_path,
-            tokenizer=self.policy.tokenizer,
-            eos_ids=self.policy.eos_ids,
-            max_model_len=min(longest, self.policy.context_length or longest),
-            seed=self.inputs.seed,
-            world_size=self.accelerator.num_processes,
-        )
+        longest_prompt = max(len(prompt.token_ids) for prompt in prompts)
+        rollout, lengths = self.settings.rollout, (longest_prompt, longest_completion)
+        return engine_for(rollout, self.inputs, self.policy, self.accelerator, *lengths)
 
     def _probe(self) -> list[list[int]]:
         """A fixed probe for the canary: the first prompts, cut to a length that costs nothing."""

@@ -9,16 +9,11 @@ rounds that are on the disk stand, the one under way is sampled again. Filters s
 """
 
 import logging
-from collections.abc import Sequence
 from contextlib import ExitStack
 
 from grpo.filters import check, rewards_of
 from grpo.recipe.sampled_stages import SampleStage
-from grpo.records import Group, Prompt
-from grpo.rollout.engine import Engine, Request
-from grpo.scoring.scorer import Scorer
-from grpo.seeds import derive_seed
-from grpo.stages.processes import gather_groups, share
+from grpo.stages.groups import sampled_groups
 from grpo.stages.sampled_rows import Sieve, round_file, write_round
 from grpo.stages.sampling_rooms import SamplingRooms
 from grpo.stages.stage import StageInputs, StageResult
@@ -37,12 +32,15 @@ def run(settings: SampleStage, inputs: StageInputs) -> StageResult:
         size = settings.prompts_per_round
         rounds = {number: prompts[start : start + size] for number, start in enumerate(range(0, len(prompts), size), 1)}
         missing = [number for number in rounds if not round_file(inputs.folder, number).exists()]
+        place = (inputs.seed, inputs.name)
         if missing:
             longest = max(len(prompt.token_ids) for prompt in prompts)
             engine = rooms.engine(longest, settings.max_completion_length)
             for number in missing:
                 log.info("%s: round %d of %d", inputs.name, number, len(rounds))
-                groups = sample(settings, inputs, rooms, engine, scorer, rounds[number])
+                groups = sampled_groups(
+                    scorer, engine, rooms.accelerator, rounds[number], settings, settings.num_generations, place
+                )
                 if len(rounds[number]) == size or len(rounds) == 1:  # a last short round says little by itself
                     scorer.guard(groups)
                 if rooms.accelerator.is_main_process:
@@ -51,24 +49,3 @@ def run(settings: SampleStage, inputs: StageInputs) -> StageResult:
         result = sieve.result(list(rounds), write=rooms.accelerator.is_main_process)
         rooms.accelerator.wait_for_everyone()
         return result
-
-
-def sample(
-    settings: SampleStage,
-    inputs: StageInputs,
-    rooms: SamplingRooms,
-    engine: Engine,
-    scorer: Scorer,
-    prompts: Sequence[Prompt],
-) -> list[Group]:
-    """One round: all processes' groups, in the order of the prompts."""
-    mine = share(prompts, rooms.accelerator.process_index, rooms.accelerator.num_processes)
-    scorer.begin(mine)
-    requests = [
-        Request(prompt, number, derive_seed(inputs.seed, inputs.name, prompt.id, number))
-        for prompt in mine
-        for number in range(settings.num_generations)
-    ]
-    for completion in engine.generate(requests, settings):
-        scorer.submit(completion)
-    return gather_groups(scorer.finish(), rooms.accelerator)

@@ -1,6 +1,5 @@
 """What a `sample` stage writes and reads back: rounds of completions, and the rows that its filters keep of them."""
 
-import gzip
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from grpo.recipe.filters import KEPT, Decontaminate
 from grpo.recipe.sampled_stages import SampleStage
 from grpo.records import Group, Prompt
 from grpo.report.completions import entries, read
-from grpo.report.lines import encode
+from grpo.report.lines import encode, write_compressed
 from grpo.stages.stage import StageInputs, StageResult
 from rewards.reasoning import after_reasoning, reasoning_of
 from rewards.verdict import Verdict
@@ -37,9 +36,7 @@ def write_round(folder: Path, number: int, groups: Sequence[Group]) -> None:
 
 def write_groups(file: Path, number: int, groups: Sequence[Group]) -> None:
     """As `grpo.report.completions` describes them; `number` stands as their step."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lines = b"".join(encode(entry) for entry in entries(number, groups, None))
-    write_atomic(file, gzip.compress(lines, compresslevel=6, mtime=0))
+    write_compressed(file, entries(number, groups, None))
 
 
 def take_samples(before: Path, folder: Path) -> None:
@@ -81,11 +78,11 @@ class Sieve:
         outcome = without_empty(outcome)
         if write:
             kept = b"".join(encode(self._row(row, self._rewritten(row))) for row in outcome.kept)
-            rejected = b"".join(
-                encode({"filter": each.filter, "reason": each.reason, **self._row(each.row, each.row.completion)})
+            rejected = (
+                {"filter": each.filter, "reason": each.reason, **self._row(each.row, each.row.completion)}
                 for each in outcome.rejected
             )
-            write_atomic(self._inputs.folder / REJECTED, gzip.compress(rejected, compresslevel=6, mtime=0))
+            write_compressed(self._inputs.folder / REJECTED, rejected)
             write_atomic(self._inputs.folder / DATA, kept)
         if not outcome.kept:
             raise UserError(

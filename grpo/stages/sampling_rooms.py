@@ -10,8 +10,8 @@ from grpo.recipe.fields import Data, Reward
 from grpo.recipe.sampled_stages import Sampled
 from grpo.records import Prompt
 from grpo.rollout.engine import Engine
-from grpo.rollout.open import open_engine
 from grpo.scoring.scorer import Scorer
+from grpo.stages.groups import engine_for
 from grpo.stages.prompts import load_data, open_scorer, readable
 from grpo.stages.stage import StageInputs
 
@@ -38,16 +38,7 @@ class SamplingRooms:
 
     def engine(self, longest_prompt: int, longest_completion: int) -> Engine:
         """The engine with the policy's weights; lengths in tokens."""
-        longest = longest_prompt + longest_completion + 1
-        engine = open_engine(
-            self._settings.rollout,
-            model=self._inputs.model,
-            folder=self._inputs.policy_path,
-            tokenizer=self._reading.tokenizer,
-            eos_ids=self._reading.eos_ids,
-            max_model_len=min(longest, self._reading.context_length or longest),
-            seed=self._inputs.seed,
-            world_size=self.accelerator.num_processes,
-        )
+        lengths = longest_prompt, longest_completion
+        engine = engine_for(self._settings.rollout, self._inputs, self._reading, self.accelerator, *lengths)
         self._closing.callback(engine.close)
         return engine

@@ -144,7 +144,7 @@ def test_what_is_replaced_is_kept_and_filters_sample_nothing_again(
 ) -> None:
     folder = copy(place, tmp_path)
     before = rows_of(folder / "run")
-    monkeypatch.setattr("grpo.stages.sample.sample", None)  # it would be called
+    monkeypatch.setattr("grpo.stages.sample.sampled_groups", None)  # it would be called
     run_recipe(load(folder, "stages.traces.keep.2.at_most=1", "stages.student.steps=1"))
     (kept,) = (folder / "run" / "replaced").glob("traces-*")
     assert [json.loads(line) for line in (kept / "data.jsonl").read_text().splitlines()] == before
