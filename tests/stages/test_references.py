@@ -6,23 +6,15 @@ from pathlib import Path
 import pytest
 
 from grpo import GRPOConfig, GRPOTrainer
-from grpo.models.tiny import make_tiny
-from grpo.recipe.fields import TinyModel
 from grpo.report.completions import read
-from grpo.report.record import METRICS, Record
+from grpo.report.record import METRICS
+from tests.stages.conftest import stopped_at
 
 ROWS = [{"prompt": f"{a}+{b}="} for a in range(4) for b in range(4)]
 
 
 def short(completions: list[str], **columns: object) -> list[float]:
     return [-float(len(text)) for text in completions]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "tiny"
-    make_tiny(TinyModel(layers=1, hidden_size=64, heads=1, kv_heads=1, intermediate_size=64), path, seed=0)
-    return path
 
 
 def train(folder: Path, model: Path, **settings) -> Path:
@@ -65,15 +57,7 @@ def test_the_length_changes_before_step_5(undisturbed: Path) -> None:
 def test_stopped_anywhere_it_ends_with_the_same_bytes(
     undisturbed: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: int
 ) -> None:
-    record = Record.step
-
-    def dying(self: Record, step: int, *rest: object) -> None:
-        if step == dies_at:
-            raise KeyboardInterrupt
-        record(self, step, *rest)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Record, "step", dying)
+    with stopped_at(dies_at, monkeypatch):
         train(tmp_path, model)
     stage = train(tmp_path, model)
     for name in (METRICS, "final/model.safetensors"):

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from grpo import GRPOConfig, GRPOTrainer
-from grpo.models.tiny import make_tiny
-from grpo.recipe.fields import TinyModel
 from grpo.report.completions import read
-from grpo.report.record import METRICS, Record
+from grpo.report.record import METRICS
+from tests.stages.conftest import stopped_at
 
 STEPS, PROMPTS, GENERATIONS, TRAINED, ROUNDS = 4, 4, 6, 4, 3
 ROWS = [{"prompt": f"{a}+{b}="} for a in range(5) for b in range(3)]
@@ -35,13 +34,6 @@ def train(folder: Path, model: Path) -> Path:
     )
     GRPOTrainer(model=str(model), reward_funcs=[short], train_dataset=ROWS, config=config).train()
     return folder / "rl"
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "tiny"
-    make_tiny(TinyModel(layers=1, hidden_size=64, heads=1, kv_heads=1, intermediate_size=64), path, seed=0)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +69,6 @@ def test_a_step_samples_whole_rounds_and_trains_on_what_it_asked_for(undisturbed
 def test_stopped_in_the_middle_it_ends_with_the_same_bytes(
     undisturbed: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = Record.step
-
-    def dying(self: Record, step: int, *rest: object) -> None:
-        if step == 3:
-            raise KeyboardInterrupt
-        record(self, step, *rest)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Record, "step", dying)
+    with stopped_at(3, monkeypatch):
         train(tmp_path, model)
     assert files(train(tmp_path, model)) == files(undisturbed)
