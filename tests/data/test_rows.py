@@ -162,7 +162,10 @@ def test_an_unknown_split_of_the_hub_is_passed_on(folder: Path, monkeypatch: pyt
         ({"source": "./nothing"}, "is no folder and no data file"),
         ({"source": "notes.txt/a/b"}, "is no folder and no data file"),
         ({"source": "a.jsonl", "options": {"level": 2}}, "a.jsonl takes no options"),
-        ({"source": "task:aritmetic"}, "there is no task 'aritmetic'\nKnown tasks: arithmetic, countdown. Did you"),
+        (
+            {"source": "task:aritmetic"},
+            "there is no task 'aritmetic'\nKnown tasks: arithmetic, countdown, comparison. Did you",
+        ),
         ({"source": "task:arithmetic", "options": {"lvl": 2}}, "has no option 'lvl'"),
         ({"source": "task:arithmetic", "options": {"level": 9}}, "levels go from 1 to 5, got 9"),
         ({"source": "task:arithmetic", "options": {"split": "test"}}, "the split is `split` of the data"),

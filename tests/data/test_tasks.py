@@ -1,6 +1,9 @@
 """Procedural tasks: right by construction, seeded, and train and test apart."""
 
+import json
 import re
+from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +12,8 @@ from hypothesis import strategies as st
 from grpo.data.tasks.arithmetic import arithmetic
 from grpo.data.tasks.countdown import countdown
 from grpo.data.tasks.draw import draw_problems, held_out
-from grpo.data.tasks.solutions import work_out
+from grpo.data.tasks.solutions import in_words, work_out
+from rewards.language import LanguageReward
 
 
 def value_of(expression: str) -> int:
@@ -83,6 +87,62 @@ def test_error_rates_are_shares_of_wrong_answers_and_of_broken_forms() -> None:
     assert 0.05 < guesses < 0.4
 
 
+def test_steps_told_in_words() -> None:
+    assert in_words(*work_out(47, "+", 85)) == "ones 7+5=12, tens 4+8+1=13, so 132"
+    assert in_words(*work_out(47, "+", 85, carry=False)) == "ones 7+5=12, tens 4+8=12, so 122"
+    assert in_words(*work_out(100000, "-", 1)) == (
+        "ones 10-1=9, tens 10-0-1=9, hundreds 10-0-1=9, thousands 10-0-1=9, next 10-0-1=9, next 1-0-1=0, so 99999"
+    )
+    rows = arithmetic(seed=3, count=12, level=2, solutions=True, error_rate=0.4, format_error_rate=0.3, prose_rate=0.5)
+    assert [rows[i]["completion"] for i in (0, 1, 4, 7, 10)] == TOLD
+
+
+def test_without_prose_rows_are_those_of_before_the_option() -> None:
+    rows = arithmetic(seed=3, count=500, level=3, solutions=True, error_rate=0.3, format_error_rate=0.2)
+    assert sha256(json.dumps(rows).encode()).hexdigest() == ROWS_BEFORE_PROSE
+
+
+@pytest.mark.parametrize("level", [2, 3, 5])
+def test_prose_adds_words_and_changes_nothing_else(level: int) -> None:
+    options: dict[str, Any] = {
+        "count": 300,
+        "level": level,
+        "solutions": True,
+        "error_rate": 0.4,
+        "format_error_rate": 0.4,
+    }
+    for told, plain in zip(arithmetic(**options, prose_rate=1), arithmetic(**options), strict=True):
+        symbols = re.sub(r"(ones|tens|hundreds|thousands|next) |, so \d+", "", told["completion"]).replace(", ", ",")
+        assert {**told, "completion": symbols} == plain
+        assert ("so " in told["completion"]) == ("=" in plain["completion"])
+
+
+def test_prose_rate_is_a_share_of_the_steps_right_wrong_or_in_a_broken_form() -> None:
+    options: dict[str, Any] = {
+        "count": 2000,
+        "level": 2,
+        "solutions": True,
+        "error_rate": 0.6,
+        "format_error_rate": 0.5,
+    }
+    with_steps = [row for row in arithmetic(**options, prose_rate=0.3) if "=" in row["completion"]]
+    parts: dict[tuple[bool, bool], list[bool]] = {}
+    for row in with_steps:
+        right = re.findall(r"\d+", row["completion"])[-1] == row["solution"]
+        whole = re.fullmatch(r"<think>.*</think>\n<answer>\d+</answer>", row["completion"]) is not None
+        parts.setdefault((right, whole), []).append("so " in row["completion"])
+    assert len(parts) == 4
+    for told in parts.values():
+        assert len(told) > 100 and 0.2 < sum(told) / len(told) < 0.4
+
+
+def test_the_language_reward_tells_prose_from_symbols() -> None:
+    reward = LanguageReward(detector="script", minimum_words=3)
+    for level in (2, 3, 5):
+        for row in arithmetic(count=100, level=level, solutions=True, error_rate=0.3, prose_rate=0.5):
+            assert reward.judge_one(row["completion"], row).score == float("so " in row["completion"])
+
+
 @pytest.mark.parametrize("level", range(1, 6))
 def test_countdown_is_solvable_with_each_number_once(level: int) -> None:
     for row in countdown(count=60, level=level, solutions=True):
@@ -99,6 +159,8 @@ def test_wrong_options_are_named() -> None:
         ({"digits": 0}, "digits is a number"),
         ({"digits": [3, 2]}, "digits is a number"),
         ({"level": 6}, "levels go from 1 to 5"),
+        ({"prose_rate": 0.5}, "prose_rate speak of worked solutions: set solutions: true"),
+        ({"prose_rate": -1, "solutions": True}, "prose_rate is a share between 0 and 1, got -1"),
     ]:
         with pytest.raises(ValueError, match=re.escape(message)):
             arithmetic(**options)
@@ -113,3 +175,11 @@ def test_a_split_without_problems_is_said() -> None:
 
 
 PINNED = ["51+29=", "72+30=", "97-35="]
+TOLD = [
+    "<think>1+9=10,5+2+1=8</think>\n<answer>80</answer>",
+    "<think></think>\n<answer>113</answer>",
+    "<think>ones 0+5=5, tens 7+8=15, so 155</think>\n<answer>155</answer>",
+    "130",
+    "<think>ones 3+9=12, tens 2+9+1=12, so 122</think>\n122",
+]
+ROWS_BEFORE_PROSE = "ac655d5f4a61a17d2214771f04867f5cfb97de6775b94be2fad5d6a6634df1ed"

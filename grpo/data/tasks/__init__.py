@@ -11,10 +11,15 @@ from inspect import signature
 from typing import Any
 
 from grpo.data.tasks.arithmetic import arithmetic
+from grpo.data.tasks.comparison import comparison
 from grpo.data.tasks.countdown import countdown
 from grpo.errors import UserError
 
-TASKS: Mapping[str, Callable[..., list[dict[str, Any]]]] = {"arithmetic": arithmetic, "countdown": countdown}
+TASKS: Mapping[str, Callable[..., list[dict[str, Any]]]] = {
+    "arithmetic": arithmetic,
+    "countdown": countdown,
+    "comparison": comparison,
+}
 
 
 def make_rows(source: str, options: Mapping[str, Any], *, split: str, seed: int, where: str) -> list[dict[str, Any]]:

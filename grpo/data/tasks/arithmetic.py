@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from grpo.data.tasks.draw import draw_problems, share
+from grpo.data.tasks.draw import draw_number, draw_problems, share
 from grpo.data.tasks.solutions import imperfect_solution
 
 # level → (operations, digits of an operand: fewest, most)
@@ -56,6 +56,7 @@ def arithmetic(
     solutions: bool = False,
     error_rate: float = 0.0,
     format_error_rate: float = 0.0,
+    prose_rate: float = 0.0,
 ) -> list[dict[str, Any]]:
     """Rows with `prompt`, `solution`, `a`, `operation`, `b`, `level`, and `completion` where `solutions` is set.
 
@@ -64,16 +65,18 @@ def arithmetic(
     solutions: add `completion`, a worked solution in <think>…</think><answer>…</answer> form.
     error_rate: share of solutions with a wrong habit (a forgotten carry, a guess without working it out).
     format_error_rate: share of solutions, drawn apart from that, whose form is broken (tags left out).
+    prose_rate: share of solutions with steps, drawn apart from both, that tell them in words: the name of each place,
+        and a closing `so`. From two digits on these are the three words that the `language` reward asks for.
     """
     kinds, (fewest, most) = _difficulty(level, operations, digits)
-    if not solutions and (error_rate or format_error_rate):
-        raise ValueError("error_rate and format_error_rate speak of worked solutions: set solutions: true")
-    share(error_rate, "error_rate"), share(format_error_rate, "format_error_rate")
+    if not solutions and (error_rate or format_error_rate or prose_rate):
+        raise ValueError("error_rate, format_error_rate and prose_rate speak of worked solutions: set solutions: true")
+    share(error_rate, "error_rate"), share(format_error_rate, "format_error_rate"), share(prose_rate, "prose_rate")
 
     def make(random: Random) -> Problem:
         operation = random.choice(kinds)
-        a = _number(random, fewest, most)
-        b = _number(random, fewest, most) if operation != "*" else random.randrange(2, 10)
+        a = draw_number(random, fewest, most)
+        b = draw_number(random, fewest, most) if operation != "*" else random.randrange(2, 10)
         return Problem(max(a, b), operation, min(a, b)) if operation == "-" else Problem(a, operation, b)
 
     rows = []
@@ -88,7 +91,7 @@ def arithmetic(
         }
         if solutions:
             row["completion"] = imperfect_solution(
-                problem.a, problem.operation, problem.b, error_rate, format_error_rate, random
+                problem.a, problem.operation, problem.b, error_rate, format_error_rate, prose_rate, random
             )
         rows.append(row)
     return rows
@@ -110,9 +113,3 @@ def _difficulty(
             raise ValueError(f"digits is a number ≥ 1 or [fewest, most], got {digits!r}")
         bounds = (fewest, most)
     return kinds, bounds
-
-
-def _number(random: Random, fewest: int, most: int) -> int:
-    """A number of fewest to most digits, each length as likely, without a leading zero."""
-    length = random.randint(fewest, most)
-    return random.randrange(10 ** (length - 1) if length > 1 else 0, 10**length)

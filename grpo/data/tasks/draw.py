@@ -47,6 +47,12 @@ def draw_problems(
         yield found, random
 
 
+def draw_number(random: Random, fewest: int, most: int) -> int:
+    """A number of fewest to most digits, each length as likely, without a leading zero."""
+    length = random.randint(fewest, most)
+    return random.randrange(10 ** (length - 1) if length > 1 else 0, 10**length)
+
+
 def share(value: float, name: str) -> float:
     """`value`, checked to be a share between 0 and 1."""
     if not 0 <= value <= 1:
