@@ -19,6 +19,7 @@ from grpo.records import Completion
 from grpo.rollout.completion_text import completion_text
 from grpo.rollout.engine import Request, SyncReceipt, check_lengths
 from grpo.rollout.random_state import kept_random_state
+from grpo.rollout.vllm_death import DeathWatch, naming_death
 from grpo.rollout.vllm_start import Placement, start_vllm
 from grpo.rollout.weight_transfer import checkpoint_names, read_receipt, transport_for
 
@@ -51,11 +52,13 @@ class VllmEngine:
         self._llm: LLM | None = start_vllm(
             rollout, self._placement, model=model, folder=folder, max_model_len=max_model_len, seed=seed
         )
+        self._death_watch = DeathWatch(self._llm)
         self._round = 0
 
     @property
     def weight_version(self) -> int:
-        return read_receipt(self._running, self._checkpoint).version
+        with naming_death():
+            return read_receipt(self._running, self._checkpoint).version
 
     @property
     def _running(self) -> "LLM":
@@ -65,13 +68,14 @@ class VllmEngine:
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
         check_lengths(requests, sampling, self._max_model_len)
-        # A cached prefix from an earlier round would change the batches, and a restarted run has no such cache.
-        self._reset_prefix_cache()
         version = self.weight_version
         prompts = [list(request.prompt.token_ids) for request in requests]
         parameters = [self._parameters(sampling, request.seed) for request in requests]
-        for index, output in self._finished(prompts, parameters):
-            yield self._completion(requests[index], output, sampling, version)
+        with naming_death():
+            # A cached prefix from an earlier round would change the batches, and a restarted run has no such cache.
+            self._reset_prefix_cache()
+            for index, output in self._finished(prompts, parameters):
+                yield self._completion(requests[index], output, sampling, version)
 
     def logprobs(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
         from vllm import SamplingParams
@@ -80,23 +84,24 @@ class VllmEngine:
         parameters = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
         result: list[list[float]] = [[] for _ in sequences]
         prompts = [list(sequences[index]) for index in scored]
-        for position, output in self._finished(prompts, [parameters.clone() for _ in scored]):
-            tokens, entries = prompts[position], output.prompt_logprobs
-            assert entries is not None
-            result[scored[position]] = [
-                entry[token].logprob for token, entry in zip(tokens[1:], entries[1:], strict=True) if entry is not None
-            ]
+        with naming_death():
+            for position, output in self._finished(prompts, [parameters.clone() for _ in scored]):
+                tokens, entries = prompts[position], output.prompt_logprobs
+                assert entries is not None
+                known = zip(tokens[1:], entries[1:], strict=True)
+                result[scored[position]] = [entry[token].logprob for token, entry in known if entry is not None]
         return result
 
     def sync(self, weights: Iterable[tuple[str, torch.Tensor]], version: int) -> SyncReceipt:
-        if self._asleep:
-            self._running.wake_up(tags=["weights"])
-        with torch.no_grad(), kept_random_state():
-            self._transport.send(self._running, weights, version)
-        if self._asleep:
-            self.wake()
-        self._reset_prefix_cache()
-        return read_receipt(self._running, self._checkpoint)
+        with naming_death():
+            if self._asleep:
+                self._running.wake_up(tags=["weights"])
+            with torch.no_grad(), kept_random_state():
+                self._transport.send(self._running, weights, version)
+            if self._asleep:
+                self.wake()
+            self._reset_prefix_cache()
+            return read_receipt(self._running, self._checkpoint)
 
     def sleep(self) -> None:
         """On a GPU: weights to host memory, KV cache dropped. On CPU there is nothing to give back."""
@@ -112,6 +117,7 @@ class VllmEngine:
     def close(self) -> None:
         """Stop the engine and free its memory. Safe to call twice."""
         if self._llm is not None:
+            self._death_watch.end()
             self._llm.llm_engine.engine_core.shutdown()
             self._llm = None
             gc.collect()
