@@ -24,6 +24,7 @@ class Prompt:
         convention).
     columns: every other column of the row, by name; `solution` is the reference answer where there is one.
     asked: the row's own prompt, text or messages, before the template, system message and examples.
+    source: name of the source it comes from, where a stage mixes several.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Prompt:
     columns: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Mapping[str, str], ...] | None = None
     asked: str | tuple[Mapping[str, Any], ...] = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

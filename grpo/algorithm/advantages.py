@@ -41,12 +41,14 @@ def group_advantages(
     scale_rewards: Literal["group", "batch", "none"] = "group",
     baseline: Literal["mean", "leave_one_out"] = "mean",
     aggregation: Literal["sum_then_normalize", "normalize_then_sum"] = "sum_then_normalize",
+    keep_unrewarded: bool = False,
 ) -> GroupAdvantages:
     """Advantages of all completions of one rollout round.
 
     Which completions count. A completion that some reward of non-zero weight could not judge (`bad_reference`,
     `timeout`, `error`) is left out of everything: baseline, std of the group and of the batch; its reward is None and
-    its advantage 0. So is one to which no weighted reward applies: nothing was said about it. A single reward that is
+    its advantage 0. So is one to which no weighted reward applies: nothing was said about it, unless `keep_unrewarded`
+    (something else teaches, such as a teacher's log-probs): its reward is then 0. A single reward that is
     `not_applicable` only drops its own term; the remaining weights are not rescaled (TRL's rule for None).
 
     sum_then_normalize: r = Σ_k w_k s_k, then A = (r - b) / (std + 1e-4).
@@ -63,7 +65,8 @@ def group_advantages(
     Raises ValueError where verdicts and weights name different rewards, a score is not finite, or the options
     contradict each other.
     """
-    rows = [[_row(group, completion, verdicts, weights) for completion, verdicts in _pairs(group)] for group in groups]
+    found = [[_row(group, completion, verdicts, weights) for completion, verdicts in _pairs(group)] for group in groups]
+    rows = [[row if row or keep_unrewarded else None for row in group] for group in found]
     rewards = [[None if row is None else _weighted_sum(row, weights) for row in group] for group in rows]
     if aggregation == "normalize_then_sum":
         if baseline != "mean" or scale_rewards != "group":
@@ -102,7 +105,7 @@ def _pairs(group: Group) -> list[tuple[Completion, Mapping[str, Verdict]]]:
 def _row(
     group: Group, completion: Completion, verdicts: Mapping[str, Verdict], weights: Mapping[str, float]
 ) -> Row | None:
-    """Scores of the rewards that carry weight, or None where one of them could not judge or none applies."""
+    """Scores of the rewards that carry weight and apply, or None where one of them could not judge."""
     place = f"prompt {group.prompt.id}, sample {completion.sample}"
     if verdicts.keys() != weights.keys():
         raise ValueError(f"{place}: verdicts of {sorted(verdicts)} but weights for {sorted(weights)}")
@@ -117,7 +120,7 @@ def _row(
         if not math.isfinite(verdict.score):
             raise ValueError(f"{place}: reward {label!r} scored {verdict.score}, which is not a finite number")
         row[label] = verdict.score
-    return row or None
+    return row
 
 
 def _weighted_sum(row: Row, weights: Mapping[str, float]) -> float:

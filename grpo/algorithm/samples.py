@@ -38,6 +38,19 @@ def reward_statistics(groups: Sequence[Group], advantages: GroupAdvantages) -> d
     }
 
 
+def source_statistics(groups: Sequence[Group], advantages: GroupAdvantages) -> dict[str, float]:
+    """Where a step mixes sources of prompts: `sources/NAME/prompts`, and `sources/NAME/reward` over the judged
+    completions of each."""
+    metrics: dict[str, float] = {}
+    for source in sorted({group.prompt.source for group in groups} - {""}):
+        own = [place for place, group in enumerate(groups) if group.prompt.source == source]
+        metrics[f"sources/{source}/prompts"] = float(len(own))
+        known = [reward for place in own for reward in judged(advantages.rewards[place])]
+        if known:
+            metrics[f"sources/{source}/reward"] = mean(known)
+    return metrics
+
+
 def _sample(group: Group, completion: Completion, advantage: float, counted: bool) -> Sample:
     if completion.prompt_id != group.prompt.id:
         raise ValueError(f"a completion of prompt {completion.prompt_id} stands in the group of {group.prompt.id}")

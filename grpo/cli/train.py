@@ -68,6 +68,7 @@ def train(loaded: LoadedRecipe, begin: str | None) -> None:
         _check(loaded, begin)
         print(flush=True)
     from grpo.pipeline.run import run_recipe
+    from grpo.pipeline.table import table
 
     results = run_recipe(loaded, begin=begin)
     if not _is_main_process():
@@ -78,6 +79,8 @@ def train(loaded: LoadedRecipe, begin: str | None) -> None:
         for what, place in (("policy", result.policy_path), ("rows", result.data_path)):
             if place:
                 print(f"{name}: {what} in {place}")
+    if figures := table(loaded.recipe.stages, results):
+        print(f"\n{figures}", end="")
 
 
 def _check(loaded: LoadedRecipe, begin: str | None) -> None:

@@ -1,36 +1,69 @@
-"""Which prompts a step takes: a pure function of the step, so that a resumed run takes the same ones.
+"""Which prompts a step takes: a pure function of how far each source was taken, so that a resumed run takes the same.
 
-Steps cut an endless sequence of epochs into pieces; each epoch is a permutation of all prompts. A step that straddles
-two epochs never takes the same prompt twice (its two groups would be the same completions, seed for seed): prompts
-that the step already has move further back in the new epoch.
+Draws cut an endless sequence of epochs into pieces; each epoch is a permutation of all prompts of its source. A draw
+that straddles two epochs never takes the same prompt twice (its two groups would be the same completions, seed for
+seed): prompts that it already has move further back in the new epoch.
 """
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil
+from itertools import accumulate
+from math import ceil, floor
 from random import Random
 
-from grpo.errors import UserError
 from grpo.seeds import derive_seed
 
+GOLDEN = (5**0.5 - 1) / 2
 
-def prompts_for_step(count: int, per_step: int, step: int, seed: int, shuffle: bool) -> list[int]:
-    """Indices into `count` prompts of the `per_step` that step `step` (from 0) takes; no index twice in one step.
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a source was taken. place: prompts of epoch `epoch` that were. moved: (place, index) where this epoch
+    differs from its plain permutation."""
+
+    epoch: int = 0
+    place: int = 0
+    moved: tuple[tuple[int, int], ...] = ()
+
+
+def take(cursor: Cursor, number: int, count: int, *, seed: int, shuffle: bool) -> tuple[list[int], Cursor]:
+    """The next `number` indices into `count` prompts, none twice, and where the draw after it begins.
 
     Every epoch visits each prompt exactly once. Without `shuffle`, epochs keep the order of the file.
-    Raises `UserError` where a step needs more prompts than there are.
+    Raises ValueError where there are fewer prompts than that.
     """
-    if per_step > count:
-        raise UserError(
-            f"a step takes {per_step} prompts, and the data has {count}",
-            where="prompts_per_step",
-            advice="Lower prompts_per_step, or give more data.",
-        )
-    if step < 0:
-        raise ValueError(f"steps count from 0, got {step}")
-    positions = range(step * per_step, (step + 1) * per_step)
-    if not shuffle:
-        return [position % count for position in positions]
-    return [_epoch(count, per_step, position // count, seed)[position % count] for position in positions]
+    if number > count:
+        raise ValueError(f"{number} prompts asked for, and there are {count}")
+    order = list(_epoch(count, cursor.epoch, seed, shuffle))
+    for place, index in cursor.moved:
+        order[place] = index
+    taken = order[cursor.place : cursor.place + number]
+    missing = number - len(taken)
+    if not missing:
+        return taken, Cursor(cursor.epoch, cursor.place + number, cursor.moved)
+    fresh = _epoch(count, cursor.epoch + 1, seed, shuffle)
+    moved = _apart(fresh, missing, set(taken))
+    first = [moved.get(place, fresh[place]) for place in range(missing)]
+    return taken + first, Cursor(cursor.epoch + 1, missing, tuple(sorted(moved.items())))
+
+
+def shares(weights: Mapping[str, float], number: int, draw: int) -> dict[str, int]:
+    """How many of `number` prompts each source gives in draw `draw` (from 0): its weight's share, rounded down or up.
+
+    Systematic sampling: points at equal distances over the weights laid end to end, shifted from draw to draw by the
+    golden ratio, so that what rounding gives and takes evens out over a few draws.
+    """
+    edges = list(accumulate(weights.values()))
+    shift = draw * GOLDEN % 1
+    points = [0, *(floor(number * (edge / edges[-1]) + shift) for edge in edges)]
+    return {name: points[i + 1] - points[i] for i, name in enumerate(weights)}
+
+
+def interleaved(numbers: Mapping[str, int]) -> list[str]:
+    """The sources' names, each as often as its number and spread evenly: updates that share a step see one mixture."""
+    places = [((j + 0.5) / number, i, name) for i, (name, number) in enumerate(numbers.items()) for j in range(number)]
+    return [name for _, _, name in sorted(places)]
 
 
 def steps_per_epoch(count: int, per_step: int) -> int:
@@ -43,50 +76,21 @@ def steps_for_epochs(epochs: float, count: int, per_step: int) -> int:
     return max(1, ceil(epochs * count / per_step))
 
 
-@lru_cache(maxsize=8)
-def _epoch(count: int, per_step: int, epoch: int, seed: int) -> tuple[int, ...]:
-    """The order of epoch `epoch`, with the prompts of a straddling step kept apart."""
-    begun = _begun(count, per_step, epoch)
-    if begun == 0:
-        return tuple(_shuffled(count, epoch, seed))
-    taken = set(_tail(count, per_step, epoch - 1, seed)[-(per_step - begun) :])
-    return tuple(_apart(_shuffled(count, epoch, seed), begun, taken))
+@lru_cache(maxsize=32)
+def _epoch(count: int, epoch: int, seed: int, shuffle: bool) -> tuple[int, ...]:
+    order = list(range(count))
+    if shuffle:
+        Random(derive_seed(seed, "order", epoch)).shuffle(order)
+    return tuple(order)
 
 
-def _tail(count: int, per_step: int, epoch: int, seed: int) -> tuple[int, ...] | list[int]:
-    """The last `per_step` places of an epoch.
-
-    `_apart` changes only the first `per_step` places, so with two steps or more to an epoch the tail is the plain
-    shuffle's. Smaller sets are followed from the last epoch that began with a step of its own.
-    """
-    if count >= 2 * per_step:
-        return _shuffled(count, epoch, seed)[-per_step:]
-    order: tuple[int, ...] | list[int] = ()
-    first = next(e for e in range(epoch, -1, -1) if e * count % per_step == 0)
-    for e in range(first, epoch + 1):
-        begun = _begun(count, per_step, e)
-        plain = _shuffled(count, e, seed)
-        order = _apart(plain, begun, set(order[-(per_step - begun) :])) if begun else plain
-    return order[-per_step:]
-
-
-def _begun(count: int, per_step: int, epoch: int) -> int:
-    """How many of the epoch's first places belong to a step that began in the epoch before."""
-    return -(epoch * count) % per_step
-
-
-def _apart(order: list[int], begun: int, taken: set[int]) -> list[int]:
-    """`order` with each of `taken` among the first `begun` places swapped with the next place that is free of them."""
-    order = list(order)
+def _apart(order: Sequence[int], begun: int, taken: Collection[int]) -> dict[int, int]:
+    """place → index after each of `taken` among the first `begun` places was swapped with the next place that is free
+    of them."""
+    moved: dict[int, int] = {}
     free = (place for place in range(begun, len(order)) if order[place] not in taken)
     for place in range(begun):
         if order[place] in taken:
             other = next(free)
-            order[place], order[other] = order[other], order[place]
-    return order
-
-
-def _shuffled(count: int, epoch: int, seed: int) -> list[int]:
-    order = list(range(count))
-    Random(derive_seed(seed, "order", epoch)).shuffle(order)
-    return order
+            moved[place], moved[other] = order[other], order[place]
+    return moved

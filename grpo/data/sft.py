@@ -8,7 +8,7 @@ A row has `prompt` and `completion` (text or one assistant message), or `message
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,26 +110,27 @@ def stream_examples(
 
 
 def sft_dataset(
-    data: Data,
-    tokenizer: Any,
-    *,
-    base: Path,
-    where: str,
-    seed: int,
-    max_length: int | None = None,
-    rows: Iterable[Mapping[str, Any]] | None = None,
+    sources: Mapping[str, Data], tokenizer: Any, *, base: Path, seed: int, max_length: int | None = None
 ) -> "datasets.Dataset":
-    """`load_examples` as TRL's SFTTrainer takes tokenised data: columns `input_ids` and `completion_mask` (1 on the
-    completion's tokens, end-of-sequence included; read with `completion_only_loss=True`). Dropped rows are logged."""
+    """The examples of all sources as a data set. sources: by their place in the recipe. Dropped rows are logged."""
+    examples: list[Example] = []
+    for where, data in sources.items():
+        loaded = load_examples(data, tokenizer, base=base, where=where, seed=seed, max_length=max_length)
+        for reason, count in loaded.dropped.items():
+            logger.warning("%s: %d rows left out (%s)", where, count, reason)
+        examples += loaded.examples
+    return as_dataset(examples)
+
+
+def as_dataset(examples: Sequence[Example]) -> "datasets.Dataset":
+    """As TRL's SFTTrainer takes tokenised data: columns `input_ids` and `completion_mask` (1 on the tokens of the
+    completion, end-of-sequence included; read with `completion_only_loss=True`)."""
     import datasets
 
-    loaded = load_examples(data, tokenizer, base=base, where=where, seed=seed, max_length=max_length, rows=rows)
-    for reason, count in loaded.dropped.items():
-        logger.warning("%s: %d rows left out (%s)", where, count, reason)
     return datasets.Dataset.from_dict(
         {
-            "input_ids": [[*e.prompt_ids, *e.completion_ids] for e in loaded.examples],
-            "completion_mask": [[0] * len(e.prompt_ids) + [1] * len(e.completion_ids) for e in loaded.examples],
+            "input_ids": [[*e.prompt_ids, *e.completion_ids] for e in examples],
+            "completion_mask": [[0] * len(e.prompt_ids) + [1] * len(e.completion_ids) for e in examples],
         }
     )
 

@@ -65,11 +65,20 @@ class Policy:
 
     def load_reference(self, path: str, *, of_its_own: bool = False) -> None:
         """Loads the frozen copy that `reference()` yields. With LoRA there is nothing to load, the adapter is switched
-        off, unless the reference is another policy than the one that the adapters started from (`of_its_own`)."""
+        off, unless the reference is another policy than the one that the adapters started from (`of_its_own`).
+
+        Raises UserError where the reference reads other tokens than the policy.
+        """
         if self.adapted and not of_its_own:
             return
         self._reference = None  # the old one goes before the new one comes
-        reference, _ = load_pretrained(self._settings, path, device=self.device)
+        reference, tokenizer = load_pretrained(self._settings, path, device=self.device)
+        if tokenizer.get_vocab() != self.tokenizer.get_vocab():
+            raise UserError(
+                f"the reference {path} has another vocabulary than the policy: log-probs of tokens cannot be compared",
+                where="reference",
+                advice="Distil into another family by `sft` on the teacher's traces.",
+            )
         install(reference)
         self._reference = reference.eval().requires_grad_(False)
 

@@ -6,16 +6,15 @@ from grpo.pipeline.lock import is_main_process
 from grpo.recipe.fields import Model
 
 
-def base_policy(model: Model, root: Path, base: Path, seed: int) -> str:
-    """The `from_pretrained` place of the recipe's model. A local path counts from the recipe's folder, then from the
-    working folder; what exists in neither is a hub name."""
+def base_policy(model: Model, folder: Path, base: Path, seed: int) -> str:
+    """The `from_pretrained` place of a model; a tiny one is made in `folder`. A local path counts from the recipe's
+    folder, `base`, then from the working folder; what exists in neither is a hub name."""
     if model.tiny is None:
         return local_or_hub(str(model.path), base)
     from accelerate import PartialState
 
     from grpo.models.tiny import make_tiny
 
-    folder = root / "base"
     if is_main_process() and not (folder / "config.json").exists():
         make_tiny(model.tiny, folder, seed)
     PartialState().wait_for_everyone()

@@ -6,6 +6,7 @@ from typing import Any
 
 from grpo.filters import rewards_of
 from grpo.recipe.fields import Data, Reward
+from grpo.recipe.mixture import distinct, source_key
 from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
 from grpo.recipe.schema import RLStage, SFTStage, Stage
 from grpo.stages.stage import Given
@@ -15,7 +16,7 @@ from grpo.stages.stage import Given
 class DataSet:
     """key: in the stage, such as `evaluate.data`. rewards: None for rows with completions (`sft`). tokens: of the
     longest completion, or of a whole sequence where there are completions. limit: the recipe key that says so.
-    rows: given from Python in place of the source."""
+    rows: given from Python in place of the source. trains: whether the policy learns from it."""
 
     stage: str
     key: str
@@ -24,6 +25,7 @@ class DataSet:
     tokens: int
     limit: str
     rows: Iterable[Mapping[str, Any]] | None = None
+    trains: bool = False
 
     @property
     def where(self) -> str:
@@ -44,15 +46,19 @@ def _sets(name: str, stage: Stage, given: Given) -> Iterator[DataSet]:
     where = f"stages.{name}"
     match stage:
         case SFTStage():
-            yield DataSet(name, "data", stage.data, None, stage.max_length, f"{where}.max_length")
+            for key, data in stage.parts.items():
+                yield DataSet(name, key, data, None, stage.max_length, f"{where}.max_length", trains=True)
         case RLStage():
             limit = f"{where}.max_completion_length"
-            yield DataSet(name, "data", stage.data, stage.rewards, stage.longest_completion_length, limit, given.rows)
+            for source, part in stage.sources.items():
+                key, tokens = f"{source_key(source)}data", stage.longest_completion_length
+                judges = distinct((*stage.rewards, *part.rewards))
+                yield DataSet(name, key, part.data, judges, tokens, limit, given.rows_of(key), trains=True)
             if (held_out := stage.evaluate) is not None:
                 own = held_out.max_completion_length
                 tokens, place = (own, f"{where}.evaluate.max_completion_length") if own else (
                     stage.max_completion_length, limit)  # fmt: skip
-                rows = given.evaluation_rows
+                rows = given.rows_of("evaluate.data")
                 yield DataSet(name, "evaluate.data", held_out.data, held_out.rewards, tokens, place, rows)
         case SampleStage():
             rewards = (*stage.rewards, *rewards_of(stage.keep))

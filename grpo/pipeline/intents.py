@@ -95,7 +95,7 @@ def changes(why: Sequence[str]) -> str:
 def _told(change: str) -> str:
     place, _, values = change.partition(": ")
     old, _, new = values.partition(" → ")
-    for made_from in ("starts_from.", "rows."):
+    for made_from in ("starts_from.", "rows.", "reference."):
         if place.startswith(made_from):
             other = place.removeprefix(made_from)
             if new == "None":

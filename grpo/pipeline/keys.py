@@ -17,13 +17,13 @@ from typing import Any
 
 from grpo.pipeline.base_policy import local_or_hub
 from grpo.recipe.fields import Model
-from grpo.recipe.graph import BASE, needs
+from grpo.recipe.graph import BASE, model_of, needs
 from grpo.recipe.schema import Recipe
 
 WITHOUT_EFFECT = frozenset(
     {
         "checkpoints", "gradient_checkpointing", "keep_rollouts", "layout", "log_completions", "max_unjudged",
-        "memory_probe", "microbatch_size", "policy", "require", "reward_workers", "template_changes",
+        "memory_probe", "microbatch_size", "model", "policy", "require", "reward_workers", "template_changes",
         "tokens_per_microbatch",
     }
 )  # fmt: skip
@@ -51,14 +51,17 @@ def stage_keys(recipe: Recipe, base: Path, order: Sequence[str]) -> dict[str, Ke
     keys: dict[str, Key] = {}
     for name in order:
         stage, found = recipe.stages[name], needs(recipe.stages, name)
-        start = model_identity(recipe.model, base) if found.policy == BASE else keys[found.policy].digest
-        what = {
+        model = model_of(recipe.stages, name, recipe.model)
+        start = model_identity(model, base) if found.policy == BASE else keys[found.policy].digest
+        what: dict[str, Any] = {
             "settings": with_effect(stage.model_dump(mode="json"), base),
             "seed": recipe.seed,
-            "model": recipe.model.model_dump(mode="json", exclude={"path"}),
+            "model": model.model_dump(mode="json", exclude={"path"}),
             "starts_from": {found.policy: start},
             "rows": {other: keys[other].digest for other in found.rows},
         }
+        if found.reference is not None:
+            what["reference"] = {found.reference: keys[found.reference].digest}
         keys[name] = Key(digest(what), what)
     return keys
 

@@ -4,12 +4,13 @@ First where it would run (run folder, engine, trackers) and what it reads (files
 with the tokenizer, whether every prompt fits beside its completion. The first mistake ends it with a UserError.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from grpo.errors import UserError
+from grpo.filters import apply as apply_filters
 from grpo.filters import check as check_filters
 from grpo.pipeline.data_sets import DataSet, data_sets
 from grpo.pipeline.intents import intents, refuse_half_done
@@ -19,12 +20,16 @@ from grpo.pipeline.preflight_progress import Progress
 from grpo.pipeline.preflight_rows import check_prompts, check_sequences
 from grpo.pipeline.rows import with_rows
 from grpo.pipeline.templates import check_templates
+from grpo.recipe.filters import Decontaminate
+from grpo.recipe.graph import model_of
 from grpo.recipe.load import LoadedRecipe
 from grpo.recipe.plan import DataSizes
 from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
 from grpo.recipe.schema import RLStage, Stage
 from grpo.recipe.stage_base import stage_of_rows
+from grpo.stages.sampled_rows import texts_against
 from grpo.stages.stage import Given
+from grpo.stages.supply import check_enough
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,9 @@ def preflight(
     rows = {name: result.data_path for name, result in done.items() if result.data_path}
     stages = {name: with_rows(stage, rows) for name, stage in recipe.stages.items() if name not in done}
     check_place(recipe, stages)
+    for name, stage in stages.items():
+        if isinstance(stage, SampleStage):
+            _check_against(name, stage, loaded)
     sets = {name: data_sets(name, stage, given) for name, stage in stages.items()}
     waiting = [(each, stage_of_rows(each.data)) for name in stages for each in sets[name] if stage_of_rows(each.data)]
     there = {name: [each for each in sets[name] if not stage_of_rows(each.data)] for name in stages}
@@ -63,18 +71,29 @@ def preflight(
         if not any(there.values()):
             check_templates(recipe.stages, given)
             return Report({}, tuple(_waits(each, other) for each, other in waiting))
-        read = Read(open_reader(recipe.model, loaded.base), loaded.base, recipe.seed, show)
-        found = {
-            each.where: _check_lengths(each, read, unreadable[each.where]) for name in stages for each in there[name]
-        }
+        models = {name: model_of(recipe.stages, name, recipe.model) for name in stages if there[name]}
+        readers = {model: open_reader(model, loaded.base) for model in dict.fromkeys(models.values())}
+        found: dict[str, Lengths] = {}
+        for name in models:
+            read = Read(readers[models[name]], loaded.base, recipe.seed, show)
+            found |= {each.where: _check_lengths(each, read, unreadable[each.where]) for each in there[name]}
     check_templates(recipe.stages, given)
     sizes = {
-        name: _sizes(name, stage, {each.key: (each, found[each.where]) for each in there[name]})
+        name: _sizes(name, stage, [(each, found[each.where]) for each in there[name]])
         for name, stage in stages.items()
         if there[name] and len(there[name]) == len(sets[name])
     }
     lines = [_line(each.where, found[each.where], unreadable[each.where]) for name in stages for each in there[name]]
     return Report(sizes, tuple(lines + [_waits(each, other) for each, other in waiting]))
+
+
+def _check_against(name: str, stage: SampleStage, loaded: LoadedRecipe) -> None:
+    """What completions will be compared with can be read, and has something to look for."""
+    if any(stage_of_rows(data) for each in stage.keep if isinstance(each, Decontaminate) for data in each.against):
+        return  # rows of a stage that has yet to make them
+    where = f"stages.{name}.keep"
+    texts = texts_against(stage, base=loaded.base, seed=loaded.recipe.seed, where=where)
+    apply_filters([], stage.keep, rewards=stage.rewards, texts=texts, where=where)
 
 
 def _check_rows(each: DataSet, loaded: LoadedRecipe, given: Given, show: Progress) -> frozenset[int]:
@@ -96,23 +115,19 @@ def _check_lengths(each: DataSet, read: Read, unreadable: frozenset[int]) -> Len
     return prompt_lengths(each.data, room, read, where=each.where, given=each.rows, skip=unreadable)
 
 
-def _sizes(name: str, stage: Stage, found: Mapping[str, tuple[DataSet, Lengths]]) -> DataSizes:
-    longest = max(lengths.longest_prompt for _, lengths in found.values())
+def _sizes(name: str, stage: Stage, found: Sequence[tuple[DataSet, Lengths]]) -> DataSizes:
+    longest = max(lengths.longest_prompt for _, lengths in found)
     if isinstance(stage, EvaluateStage):
         counts = [
             lengths.rows * (benchmark.samples + benchmark.also_greedy)
-            for (_, lengths), benchmark in zip(found.values(), stage.benchmarks.values(), strict=True)
+            for (_, lengths), benchmark in zip(found, stage.benchmarks.values(), strict=True)
         ]
-        return DataSizes(sum(lengths.rows for _, lengths in found.values()), None, longest, sum(counts))
-    train = found["data"][1]
-    held_out = found["evaluate.data"][1] if "evaluate.data" in found else None
-    if isinstance(stage, RLStage) and stage.prompts_per_step > train.rows:
-        raise UserError(
-            f"a step takes {stage.prompts_per_step} prompts, and the data has {train.rows}",
-            where=f"stages.{name}.prompts_per_step",
-            advice="Lower prompts_per_step, or give more data.",
-        )
-    return DataSizes(train.rows, held_out.rows if held_out else None, longest)
+        return DataSizes(sum(lengths.rows for _, lengths in found), None, longest, sum(counts))
+    held_out = [lengths.rows for each, lengths in found if each.key == "evaluate.data"]
+    train = {each.key: lengths.rows for each, lengths in found if each.key != "evaluate.data"}
+    if isinstance(stage, RLStage):
+        check_enough(stage, dict(zip(stage.sources, train.values(), strict=True)), f"stages.{name}.")
+    return DataSizes(sum(train.values()), held_out[0] if held_out else None, longest)
 
 
 def _waits(each: DataSet, other: str | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grpo.recipe.schema import Stage
-from grpo.recipe.stage_base import STAGE_ROWS
+from grpo.recipe.stage_base import stage_named
 
 
 def with_rows(settings: Stage, rows: Mapping[str, str]) -> Stage:
@@ -19,6 +19,5 @@ def with_rows(settings: Stage, rows: Mapping[str, str]) -> Stage:
 
 
 def _file(source: Any, rows: Mapping[str, str]) -> Any:
-    if not isinstance(source, str) or not source.startswith(STAGE_ROWS):
-        return source
-    return rows.get(source.removeprefix(STAGE_ROWS), source)
+    stage = stage_named(source) if isinstance(source, str) else None
+    return source if stage is None else rows.get(stage, source)

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from grpo.errors import UserError
-from grpo.pipeline.base_policy import base_policy
+from grpo.pipeline.base_policy import base_policy, local_or_hub
 from grpo.pipeline.gates import failed_gates, stop_at
 from grpo.pipeline.intents import Intent, intents, refuse_half_done
 from grpo.pipeline.keys import stage_keys
 from grpo.pipeline.ledger import differences
 from grpo.pipeline.lock import is_main_process, run_folder
 from grpo.pipeline.rows import with_rows
+from grpo.pipeline.table import write_table
 from grpo.pipeline.templates import check_templates
-from grpo.recipe.graph import BASE, order, policy_of
+from grpo.recipe.graph import BASE, BASES, model_of, needs, order
 from grpo.recipe.load import LoadedRecipe
 from grpo.recipe.schema import Stage
 from grpo.stages.sampled_rows import take_samples
@@ -37,26 +38,46 @@ def run_recipe(loaded: LoadedRecipe, *, given: Given | None = None, begin: str |
     with run_folder(root, loaded):
         found = intents(loaded, begin)
         refuse_half_done(found)
-        base = base_policy(recipe.model, root, loaded.base, recipe.seed)
         for intent in found:
-            start = policy_of(recipe.stages, intent.name)
             rows = {name: str(result.data_path) for name, result in results.items() if result.data_path}
-            inputs = StageInputs(
-                name=intent.name,
-                folder=root / intent.name,
-                base=loaded.base,
-                seed=recipe.seed,
-                model=recipe.model,
-                policy_path=base if start == BASE else str(results[start].policy_path),
-                trackers=recipe.trackers,
-                project=recipe.project,
-                given=given or Given(),
-            )
+            inputs = inputs_of(loaded, root, intent.name, results, given or Given())
             settings = with_rows(recipe.stages[intent.name], rows)
             if intent.action != "skip":
                 _nothing_changed_meanwhile(loaded, intent)
             results[intent.name] = run_stage(settings, inputs, intent, results, pass_over=intent.name == begin)
+        if is_main_process():
+            write_table(root, recipe.stages, results)
     return results
+
+
+def inputs_of(
+    loaded: LoadedRecipe, root: Path, name: str, results: Mapping[str, StageResult], given: Given
+) -> StageInputs:
+    """What stage `name` is given: where it starts from, and what its reference is."""
+    recipe = loaded.recipe
+    required, own = needs(recipe.stages, name), recipe.stages[name].model
+    if required.policy == BASE:
+        folder = root / BASE if own is None else root / BASES / name
+        start = base_policy(own or recipe.model, folder, loaded.base, recipe.seed)
+    else:
+        start = str(results[required.policy].policy_path)
+    reference = getattr(recipe.stages[name], "reference", None)
+    if required.reference is not None:
+        reference = results[required.reference].policy_path
+    elif reference is not None:
+        reference = local_or_hub(reference, loaded.base)
+    return StageInputs(
+        name=name,
+        folder=root / name,
+        base=loaded.base,
+        seed=recipe.seed,
+        model=model_of(recipe.stages, name, recipe.model),
+        policy_path=start,
+        reference_path=reference,
+        trackers=recipe.trackers,
+        project=recipe.project,
+        given=given,
+    )
 
 
 def run_stage(

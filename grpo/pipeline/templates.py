@@ -21,11 +21,12 @@ def check_templates(stages: Mapping[str, Stage], given: Given) -> None:
         start = policy_of(stages, name)
         if start == BASE or stage.template_changes:
             continue
-        trained = data_sets(start, stages[start], given)[0].data
+        trained = [each.data for each in data_sets(start, stages[start], given) if each.trains]
         for each in data_sets(name, stage, given):
-            for change in _differences(trained, each.data):
+            differences = [list(_differences(before, each.data)) for before in trained]
+            if all(differences):
                 raise UserError(
-                    f"prompts look different from those that its policy, {start}, was trained on: {change}",
+                    f"prompts look different from those that its policy, {start}, was trained on: {differences[0][0]}",
                     where=each.where,
                     advice=f"Use the same, or set stages.{name}.template_changes: true if it is meant.",
                 )

@@ -3,9 +3,11 @@
 The memory probe before the first step, and the seconds of the first steps, are the measurement.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from grpo.recipe.fields import Model
+from grpo.recipe.graph import model_of
 from grpo.recipe.machine import Speeds, this_machine
 from grpo.recipe.plan import DataSizes, RLPlan, SampledPlan, SFTPlan, engine_choice, longest_completion, plan_stage
 from grpo.recipe.sampled_stages import Sampled
@@ -24,7 +26,7 @@ def memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | N
     activations of one micro-batch; and for `rl` the engine's weights and KV cache, and the reference where beta > 0.
     """
     stage = recipe.stages[name]
-    compute = 2 if recipe.model.dtype == "bfloat16" else FP32
+    compute = 2 if model_of(recipe.stages, name, recipe.model).dtype == "bfloat16" else FP32
     if not isinstance(stage, SFTStage | RLStage):
         cache = kv_cache(stage, shape, longest_prompt or 0, compute)
         return {"engine weights": shape.parameters * compute, "KV cache": cache}
@@ -41,7 +43,7 @@ def memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | N
         "engine weights": shape.parameters * compute,
         "KV cache": kv_cache(stage, shape, longest_prompt or 0, compute),
     }
-    if stage.beta > 0 and (not stage.lora or stage.refresh_reference_every):
+    if stage.beta > 0 and (not stage.lora or stage.refresh_reference_every or stage.reference):
         parts["reference"] = shape.parameters * compute
     return parts
 
@@ -108,17 +110,26 @@ def seconds(recipe: Recipe, name: str, shape: ModelShape, sizes: DataSizes | Non
 
 def format_estimates(recipe: Recipe, base: Path, sizes: Mapping[str, DataSizes] | None = None) -> str:
     """Estimates for every stage as plain text, stated as such."""
-    shape = model_shape(recipe.model, base)
+    models = {name: model_of(recipe.stages, name, recipe.model) for name in recipe.stages}
+    lines: list[str] = []
+    for model in dict.fromkeys(models.values()):
+        names = [name for name in recipe.stages if models[name] == model]
+        lines += _lines(recipe, model, names, base, sizes or {})
+    return "\n".join(lines)
+
+
+def _lines(
+    recipe: Recipe, model: Model, names: Sequence[str], base: Path, sizes: Mapping[str, DataSizes]
+) -> Iterator[str]:
+    """Of the stages `names`, which are of one model."""
+    shape, machine = model_shape(model, base), this_machine(model.dtype)
     if shape is None:
-        return "estimates: unknown (the model's config.json is not on this machine, or not understood)"
-    return "\n".join(_lines(recipe, shape, sizes or {}))
-
-
-def _lines(recipe: Recipe, shape: ModelShape, sizes: Mapping[str, DataSizes]) -> Iterator[str]:
-    machine = this_machine(recipe.model.dtype)
+        of = f" of {', '.join(names)}" if len(names) < len(recipe.stages) else ""
+        yield f"estimates{of}: unknown (the model's config.json is not on this machine, or not understood)"
+        return
     parameters = f"{shape.parameters / 1e6:,.1f} million parameters"
     yield f"estimates (not measurements), {parameters}, one process on {machine.name}:"
-    for name in recipe.stages:
+    for name in names:
         known = sizes.get(name)
         parts = memory(recipe, name, shape, known.longest_prompt if known else None)
         listed = ", ".join(f"{what} {size(amount)}" for what, amount in parts.items())

@@ -48,9 +48,8 @@ def explain(error: ValidationError, tree: Tree, file: str) -> UserError:
     for detail in error.errors():
         path = key_path(detail["loc"], tree.value, str(detail["type"]))
         message = _message(detail, path, tree.value)
-        if not path and "stages." in message:  # a check over the whole recipe that names its key itself
-            name, _, message = message.partition(": ")
-            path = tuple(name.split("."))
+        if detail["type"] == "value_error":
+            path, message = _named_inside(path, message, tree.value)
         where = location(tree, path) if path else file
         if path in found and "; must be " in message:  # the alternatives of a union, one error each
             message = f"{found[path][1]} or {message.partition('; must be ')[2]}"
@@ -61,6 +60,16 @@ def explain(error: ValidationError, tree: Tree, file: str) -> UserError:
         return UserError(message, where=where)
     lines = "\n".join(f"  {where}: {message}" for where, message in problems)
     return UserError(f"{len(problems)} mistakes\n{lines}", where=file)
+
+
+def _named_inside(path: KeyPath, message: str, root: dict[str, Any]) -> tuple[KeyPath, str]:
+    """A check over a whole mapping may name the key that it is about: `rewards: …`, `stages.zero.policy: …`."""
+    name, colon, rest = message.partition(": ")
+    parts = tuple(int(part) if part.isdecimal() else part for part in name.split("."))
+    model = model_at(path, root)
+    if colon and model is not None and parts[0] in model.model_fields:
+        return (*path, *parts), rest
+    return path, message
 
 
 def key_path(loc: tuple[int | str, ...], value: Any, kind: str) -> KeyPath:

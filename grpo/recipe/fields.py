@@ -86,8 +86,9 @@ class Example(Strict):
 class Data(Strict):
     """Where rows come from and how they become prompts.
 
-    source: a hub name, a local .jsonl/.json/.parquet/.csv file, `task:arithmetic` / `task:countdown` (procedural), or
-        a Python callable that returns rows (`package.module:function`, `file.py:function`).
+    source: a hub name, a local .jsonl/.json/.parquet/.csv file, `task:arithmetic` / `task:countdown` /
+        `task:comparison` (procedural), `stage:NAME` (rows that a stage made), or a Python callable that returns rows
+        (`package.module:function`, `file.py:function`).
     options: keywords of a procedural task or callable.
     rows: a slice of the source, `start:stop`, end exclusive, e.g. `0:700`.
     columns: ours → theirs. A value is a column's name or, where it contains `{{`, a Jinja text over the row.
@@ -118,7 +119,7 @@ class Reward(Strict):
     """One reward and its weight.
 
     use: a shipped reward (`math`, `code`, `format`, `language`, `length`, `repetition`, `countdown`, `choice`,
-        `reasoning_gym`), an import path (`package.module:function`), or `file.py:function`.
+        `reasoning_gym`, `reward_model`), an import path (`package.module:function`), or `file.py:function`.
     params: keywords given to it at construction.
     seconds: deadline for one judgement, in the worker's CPU seconds.
     """

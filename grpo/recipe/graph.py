@@ -5,43 +5,60 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from grpo.recipe.fields import Data
-from grpo.recipe.stage_base import StageBase, TrainedStage, stage_of_rows
+from grpo.recipe.fields import Data, Model
+from grpo.recipe.stage_base import StageBase, TrainedStage, stage_named, stage_of_rows
 
 BASE = "base"
+BASES = "bases"
 REPLACED = "replaced"
-RESERVED = (BASE, REPLACED)
-"""Names of folders of a run that are no stage's: the tiny model that the recipe makes, and what stages replaced."""
+RESERVED = (BASE, BASES, REPLACED)
+"""Names of folders of a run that are no stage's: tiny models that the recipe and its stages make, and what stages
+replaced."""
 
 
 @dataclass(frozen=True)
 class Needs:
     """policy: the stage a stage starts from, or `base`. rows: stages whose rows it takes. figures: stages whose figures
-    its gates read."""
+    its gates read. reference: the stage whose policy is its reference."""
 
     policy: str
     rows: tuple[str, ...]
     figures: tuple[str, ...]
+    reference: str | None = None
 
     @property
     def stages(self) -> tuple[str, ...]:
         """All of them, each once."""
-        return tuple(dict.fromkeys(name for name in (self.policy, *self.rows, *self.figures) if name != BASE))
+        named = (self.policy, *self.rows, *self.figures, self.reference)
+        return tuple(dict.fromkeys(name for name in named if name is not None and name != BASE))
 
 
 def needs(stages: Mapping[str, StageBase], name: str) -> Needs:
     stage = stages[name]
     rows = tuple(filter(None, map(stage_of_rows, data_of(stage))))
-    return Needs(policy_of(stages, name), rows, tuple(dict.fromkeys(other for other, _ in stage.gates)))
+    figures = tuple(dict.fromkeys(other for other, _ in stage.gates))
+    return Needs(policy_of(stages, name), rows, figures, stage_named(getattr(stage, "reference", None) or ""))
 
 
 def policy_of(stages: Mapping[str, StageBase], name: str) -> str:
-    """The stage that `name` starts from: as it says, else the nearest before it in the file that trains a policy."""
+    """The stage that `name` starts from: as it says, else the nearest before it in the file that trains a policy;
+    `base` where it brings a model of its own."""
     if stages[name].policy is not None:
         return str(stages[name].policy)
+    if stages[name].model is not None:
+        return BASE
     names = list(stages)
     before = names[: names.index(name)]
     return next((other for other in reversed(before) if isinstance(stages[other], TrainedStage)), BASE)
+
+
+def model_of(stages: Mapping[str, StageBase], name: str, recipe_model: Model) -> Model:
+    """The model that stage `name` trains or samples: its own, or that of the stage it starts from, or the recipe's."""
+    while True:
+        own, start = stages[name].model, policy_of(stages, name)
+        if own is not None or start == BASE:
+            return own or recipe_model
+        name = start
 
 
 def data_of(stage: StageBase) -> Iterator[Data]:
@@ -94,6 +111,12 @@ def check(stages: Mapping[str, Any]) -> None:
         trained = [BASE, *(other for other in others if isinstance(stages[other], TrainedStage))]
         if found.policy not in trained:
             raise ValueError(f"stages.{name}.policy: {_no_such('a policy', found.policy, trained)}")
+        if stages[name].model is not None and found.policy != BASE:
+            raise ValueError(
+                f"stages.{name}.model: it starts from the policy of {found.policy}, which is a model already"
+            )
+        if found.reference is not None and found.reference not in trained:
+            raise ValueError(f"stages.{name}.reference: {_no_such('a policy', found.reference, trained[1:])}")
         sampled = [other for other in others if stages[other].kind == "sample"]
         for other in found.rows:
             if other not in sampled:

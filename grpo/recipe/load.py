@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from grpo.errors import UserError
 from grpo.recipe.explain import explain
+from grpo.recipe.likes import fill_likes
 from grpo.recipe.lookup import expects_number
 from grpo.recipe.places import anchor_paths, fill_variables, location
 from grpo.recipe.schema import Recipe
@@ -47,6 +48,7 @@ def load_recipe(path_or_name: str, overrides: Sequence[str] = ()) -> LoadedRecip
     tree = _with_bases(path, ())
     for text in overrides:
         tree = override(tree, text)
+    tree = fill_likes(tree)
     tree = anchor_paths(fill_variables(tree, os.environ))
     _refuse_surprising_numbers(tree)
     try:

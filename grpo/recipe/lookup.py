@@ -50,7 +50,7 @@ def _annotation_at(path: KeyPath, root: Any) -> tuple[Any, Any]:
 
 
 def _step(annotation: Any, part: str | int, value: Any) -> Any:
-    model = _model_of(annotation, value)
+    model = None if isinstance(value, list) else _model_of(annotation, value)
     if model is not None:
         info = model.model_fields.get(str(part))
         return info.annotation if info else None

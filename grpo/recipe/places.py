@@ -72,12 +72,13 @@ def anchor_paths(tree: Tree) -> Tree:
 
 
 def _names_file(path: KeyPath, value: str, folder: Path) -> bool:
-    if path[-2:] == ("data", "source") or "against" in path[-3:-1]:
+    if path[-1] == "source" and "data" in path[-3:-1] or "against" in path[-3:-1]:
         is_file = _DATA_FILE.search(value) or _PYTHON_FILE.search(value)
         return "://" not in value and bool(is_file or (folder / value).is_dir())
-    if path[-2:] == ("data", "template"):
+    if path[-1] == "template" and "data" in path[-3:-1]:
         return value.endswith(".jinja") and "{{" not in value
-    if path in (("model",), ("model", "path")):
+    in_stage = path[2:] if path[:1] == ("stages",) else path
+    if in_stage in (("model",), ("model", "path"), ("reference",)):
         return value.startswith(("./", "../")) or (folder / value).is_dir()
     is_reward = path[-2:-1] == ("rewards",) or (path[-3:-2] == ("rewards",) and path[-1] == "use")
     return is_reward and bool(_PYTHON_FILE.search(value))

@@ -17,7 +17,8 @@ def format_plan(recipe: Recipe, sizes: Mapping[str, DataSizes] | None = None) ->
     for number, name in enumerate(order(recipe.stages), start=1):
         stage, known = recipe.stages[name], (sizes or {}).get(name)
         plan = plan_stage(recipe, name, known)
-        start = "the recipe's model" if plan.starts_from == BASE else f"the policy of {plan.starts_from}"
+        own = describe_model(stage.model) if stage.model else "the recipe's model"
+        start = own if plan.starts_from == BASE else f"the policy of {plan.starts_from}"
         lines += ["", f"stage {number} of {len(recipe.stages)}: {name} ({stage.kind}), starts from {start}"]
         lines += [f"  requires {metric} {text}" for metric, text in stage.require.items()]
         if isinstance(stage, RLStage) and isinstance(plan, RLPlan):
@@ -47,8 +48,7 @@ def describe_model(model: Model) -> str:
 
 
 def _rl_lines(stage: RLStage, plan: RLPlan, sizes: DataSizes | None) -> Iterator[str]:
-    yield f"data     {rows_of(stage.data)}, template {template_of(stage.data)}"
-    yield f"rewards  {rewards_of(stage.rewards)}"
+    yield from _source_lines(stage)
     yield f"engine   {engine_of(stage.rollout)}, temperature {stage.temperature:g}"
     yield (
         f"step     {stage.prompts_per_step} prompts × {stage.num_generations} completions = "
@@ -59,6 +59,8 @@ def _rl_lines(stage: RLStage, plan: RLPlan, sizes: DataSizes | None) -> Iterator
         f"completions ({plan.groups_per_update:g} groups), in micro-batches of {stage.tokens_per_microbatch:,} tokens"
     )
     yield f"loss     {stage.loss_type}, beta {stage.beta:g}, {_rate(stage)}"
+    if stage.reference is not None:
+        yield f"reference {stage.reference}"
     if plan.steps is None or plan.completions is None:
         yield f"run      {stage.epochs:g} epochs: the number of steps is known once the data has been read"
     else:
@@ -66,7 +68,7 @@ def _rl_lines(stage: RLStage, plan: RLPlan, sizes: DataSizes | None) -> Iterator
             f"run      {count(plan.steps, 'step')} = {count(plan.updates or 0, 'update')}; {plan.completions:,} "
             f"completions in all, at most {plan.completions * stage.max_completion_length:,} tokens sampled"
         )
-    if plan.steps_per_epoch and plan.steps and sizes:
+    if plan.steps_per_epoch and plan.steps and sizes and not stage.mixture:
         seen = plan.steps * stage.prompts_per_step / sizes.rows
         yield (
             f"epochs   {sizes.rows:,} prompts = {count(plan.steps_per_epoch, 'step')} an epoch; "
@@ -74,6 +76,17 @@ def _rl_lines(stage: RLStage, plan: RLPlan, sizes: DataSizes | None) -> Iterator
         )
     if stage.evaluate:
         yield f"held out {_evaluation(stage.evaluate, plan, sizes)}"
+
+
+def _source_lines(stage: RLStage) -> Iterator[str]:
+    total = sum(source.weight for source in stage.sources.values())
+    for name, source in stage.sources.items():
+        share = f"{name}, {source.weight / total:.0%} of the prompts: " if name else ""
+        yield f"data     {share}{rows_of(source.data)}, template {template_of(source.data)}"
+        if source.rewards:
+            yield f"         judged by {rewards_of(source.rewards)}"
+    if stage.rewards:
+        yield f"rewards  {rewards_of(stage.rewards)}"
 
 
 def _evaluation(evaluate: Evaluate, plan: RLPlan, sizes: DataSizes | None) -> str:
@@ -122,6 +135,7 @@ def rl_notes(stage: RLStage, plan: RLPlan, sizes: DataSizes | None = None) -> It
     for change in stage.changes:
         listed = [f"{name} {value:,g}" for name, value in change.settings.items()]
         listed += [f"weight of {label} {weight:g}" for label, weight in change.weights.items()]
+        listed += [f"weight of source {source} {weight:g}" for source, weight in change.mixture.items()]
         step = step_of_update(stage, change.at_update)
         yield f"from update {change.at_update:,} on (step {step:,}): {', '.join(listed)}"
     if stage.sampling_rounds > 1:
@@ -143,7 +157,13 @@ def rl_notes(stage: RLStage, plan: RLPlan, sizes: DataSizes | None = None) -> It
         )
     if stage.tokens_per_microbatch < stage.max_completion_length:
         yield "a longest completion has more than tokens_per_microbatch tokens: it makes a micro-batch of its own"
-    if sizes and stage.data.shuffle and sizes.rows > stage.prompts_per_step and sizes.rows % stage.prompts_per_step:
+    if (
+        sizes
+        and stage.data
+        and stage.data.shuffle
+        and sizes.rows > stage.prompts_per_step
+        and sizes.rows % stage.prompts_per_step
+    ):
         yield "the last step of an epoch reaches into the next one"
     if plan.updates is not None and stage.warmup_updates >= plan.updates:
         yield f"warmup_updates: {stage.warmup_updates} is not shorter than the run: the full rate is never reached"
@@ -152,14 +172,15 @@ def rl_notes(stage: RLStage, plan: RLPlan, sizes: DataSizes | None = None) -> It
     if plan.steps is not None and stage.checkpoints.save_every > plan.steps:
         yield f"checkpoints.save_every: {stage.checkpoints.save_every} is longer than the run: saved at its end only"
     weighed = {label for change in stage.changes for label, weight in change.weights.items() if weight}
-    unweighted = [reward.label for reward in stage.rewards if reward.weight == 0 and reward.label not in weighed]
+    unweighted = [reward.label for reward in stage.all_rewards if reward.weight == 0 and reward.label not in weighed]
     if unweighted:
         yield f"weight 0, so recorded only: {', '.join(unweighted)}"
 
 
 def _sft_lines(stage: SFTStage, plan: SFTPlan, sizes: DataSizes | None) -> Iterator[str]:
     microbatches = stage.batch_size // (stage.microbatch_size or stage.batch_size)
-    yield f"data     {rows_of(stage.data)}, loss over {'completions' if stage.completion_only else 'whole sequences'}"
+    data = " + ".join(map(rows_of, stage.parts.values()))
+    yield f"data     {data}, loss over {'completions' if stage.completion_only else 'whole sequences'}"
     yield (
         f"update   {stage.batch_size} sequences of at most {stage.max_length:,} tokens, "
         f"in {count(microbatches, 'micro-batch')}"

@@ -22,17 +22,18 @@ Settings = TypeVar("Settings", bound="RLSettings")
 
 class Change(Strict):
     """at_update: updates of the stage that are done when it takes effect. What is null stays. weights: of rewards, by
-    label; those not named stay."""
+    label; mixture: weights of sources of prompts, by name; those not named stay."""
 
     at_update: PositiveInt
     max_completion_length: PositiveInt | None = None
     temperature: Annotated[float, Field(gt=0)] | None = None
     weights: dict[str, float] = {}
+    mixture: dict[str, Annotated[float, Field(ge=0)]] = {}
 
     @model_validator(mode="after")
     def _something(self) -> "Change":
-        if not self.settings and not self.weights:
-            raise ValueError("changes nothing: give max_completion_length, temperature or weights")
+        if not self.settings and not self.weights and not self.mixture:
+            raise ValueError("changes nothing: give max_completion_length, temperature, weights or mixture")
         return self
 
     @property
@@ -58,9 +59,17 @@ def settings_at(settings: Settings, step: int) -> Settings:
 
 def weights_at(settings: "RLStage", step: int) -> dict[str, float]:
     """The rewards' weights in a step (from 1), by label."""
-    weights = {reward.label: reward.weight for reward in settings.rewards}
+    weights = {reward.label: reward.weight for reward in settings.all_rewards}
     for change in in_force(settings, step):
         weights |= change.weights
+    return weights
+
+
+def mixture_at(settings: "RLStage", step: int) -> dict[str, float]:
+    """The weights of the sources of prompts in a step (from 1), by name."""
+    weights = {name: source.weight for name, source in settings.sources.items()}
+    for change in in_force(settings, step):
+        weights |= change.mixture
     return weights
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from pydantic import field_validator
 
-from grpo.recipe.fields import Checkpoints, Data, Lora, Strict
+from grpo.recipe.fields import Checkpoints, Data, Lora, Model, Strict
 
-STAGE_ROWS = "stage:"
-"""`source: stage:NAME` takes the rows that stage NAME kept."""
+STAGE = "stage:"
+"""`source: stage:NAME` takes the rows that stage NAME kept, `reference: stage:NAME` the policy that it trained."""
 
 _CONDITION = re.compile(r"(>=|<=|==|>|<)\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(\s*%)?")
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -39,11 +39,14 @@ class Condition:
 class StageBase(Strict):
     """policy: name of the stage whose policy this one starts from, `base` for the recipe's model, or null: the nearest
     stage before this one in the file that trains a policy, else the recipe's model.
+    model: another model for this stage to start from, such as a student's; stages that start from its policy go on with
+        it.
     require: what must hold before this stage runs, by `STAGE.METRIC`, e.g. `{exam.gsm8k.pass@1: ">= 0.4"}`.
     template_changes: true where prompts are meant to look different from those that the policy was trained on.
     """
 
     policy: str | None = None
+    model: Model | None = None
     require: dict[str, str] = {}
     template_changes: bool = False
 
@@ -72,7 +75,12 @@ class TrainedStage(StageBase):
 
 def stage_of_rows(data: Data) -> str | None:
     """The stage whose rows `data` takes."""
-    return data.source.removeprefix(STAGE_ROWS) if data.source.startswith(STAGE_ROWS) else None
+    return stage_named(data.source)
+
+
+def stage_named(text: str) -> str | None:
+    """NAME of `stage:NAME`."""
+    return text.removeprefix(STAGE) if text.startswith(STAGE) else None
 
 
 def _stage_and_metric(name: str) -> tuple[str, str]:

@@ -95,7 +95,7 @@ def _expand(path: KeyPath, value: Any) -> Any:
     """A text that stands for a mapping (`model: NAME`, `rewards: [math]`), as that mapping."""
     if not isinstance(value, str):
         return value
-    if path == ("model",):
+    if path == ("model",) or (path[:1] == ("stages",) and path[2:] == ("model",)):
         return {"path": value}
     if path[-2:-1] == ("rewards",):
         return {"use": value}

@@ -76,6 +76,7 @@ def read_yaml(text: str, source: str) -> Document:
         document = Document(None)
         if node is None:
             return document
+        _refuse_repeated_keys(loader, node, source, [])
         value = _build(loader, node, (), document.lines, source, [])
         return Document(value, document.lines)
     except yaml.MarkedYAMLError as error:
@@ -120,7 +121,6 @@ def _build(
     if isinstance(node, yaml.SequenceNode):
         return [_build(loader, item, (*path, i), lines, source, open_nodes) for i, item in enumerate(node.value)]
     assert isinstance(node, yaml.MappingNode)
-    _refuse_repeated_keys(loader, node, source)
     loader.flatten_mapping(node)  # `<<`: merged keys come first, so that the mapping's own keys win
     built: dict[str, Any] = {}
     for key_node, value_node in node.value:
@@ -142,9 +142,20 @@ def _key(loader: yaml.SafeLoader, node: yaml.Node, source: str) -> str:
     )
 
 
-def _refuse_repeated_keys(loader: yaml.SafeLoader, node: yaml.MappingNode, source: str) -> None:
+def _refuse_repeated_keys(loader: yaml.SafeLoader, node: yaml.Node, source: str, seen: list[yaml.Node]) -> None:
+    """In the whole document, before `<<` is resolved: that writes merged keys beside a mapping's own. seen: nodes that
+    were looked at; an anchor comes by more than once."""
+    if isinstance(node, yaml.ScalarNode) or any(node is other for other in seen):
+        return
+    seen.append(node)
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated_keys(loader, item, source, seen)
+        return
+    assert isinstance(node, yaml.MappingNode)
     first_line: dict[str, int] = {}
-    for key_node, _ in node.value:
+    for key_node, value_node in node.value:
+        _refuse_repeated_keys(loader, value_node, source, seen)
         line = key_node.start_mark.line + 1
         if key_node.tag == _TAG + "merge":
             continue

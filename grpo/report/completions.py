@@ -71,6 +71,8 @@ def described(group: Group, completion: Completion, verdicts: Mapping[str, Verdi
             for label, verdict in verdicts.items()
         },
     }
+    if group.prompt.source:
+        entry["source"] = group.prompt.source
     solution = group.prompt.columns.get("solution")
     if isinstance(solution, str | int | float):
         entry["solution"] = solution

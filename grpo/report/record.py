@@ -8,6 +8,7 @@ evaluations/           the completions of every evaluation
 tensorboard/           where that tracker is on
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,6 +112,12 @@ class Record:
         self._track(metrics, step)
         if self._console:
             self._console.evaluation(step, metrics, groups)
+
+    def totals(self) -> dict[str, float]:
+        """Over all recorded steps: completions and their tokens."""
+        path = self.folder / METRICS
+        entries = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return {name: sum(entry[name] for entry in entries) for name in ("num_completions", "completion_tokens")}
 
     def close(self) -> None:
         """Ends the trackers' runs and the console's bar."""

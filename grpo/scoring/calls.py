@@ -34,13 +34,15 @@ def row_of(prompt: Prompt) -> dict[str, Any]:
 
 
 def step_calls(sources: Sequence[Source], rows: Rows, trainer_state: object) -> list[Call]:
-    """The calls that wait for the step's completions. `rows`: all of them, in group order."""
+    """The calls that wait for the step's completions. `rows`: all of them, in group order; each source of rewards is
+    given those that it judges."""
     calls: list[Call] = []
     for source in sources:
+        own = [row for row in rows if source.judges(row[0])]
         if source.kind == "group":
-            calls += [Call(source, of[0][0].id, _keys(of), _group_kwargs(of)) for of in _by_group(rows)]
-        elif source.kind != "row":
-            calls.append(Call(source, STEP, _keys(rows), {**_batch_kwargs(rows), "trainer_state": trainer_state}))
+            calls += [Call(source, of[0][0].id, _keys(of), _group_kwargs(of)) for of in _by_group(own)]
+        elif source.kind != "row" and own:
+            calls.append(Call(source, STEP, _keys(own), {**_batch_kwargs(own), "trainer_state": trainer_state}))
     return calls
 
 

@@ -10,7 +10,7 @@ Wrong is not the same as could not judge: a step in which more than `max_unjudge
 reward that could not judge them stops the run with the first reason.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,7 +40,8 @@ class Scorer:
     """The rewards of one stage, with their workers.
 
     base: folder that reward files are relative to. functions: rewards given from Python, by label.
-    max_unjudged: share of a step's completions that may go unjudged. where: the recipe key, for messages.
+    max_unjudged: share of a step's completions that may go unjudged. where: the recipe key, for messages. judged: by
+    label, the sources of prompts that a reward judges; to others it does not apply. One that is not named judges all.
     """
 
     def __init__(
@@ -51,8 +52,9 @@ class Scorer:
         functions: Mapping[str, Callable[..., Any]] | None = None,
         max_unjudged: float = 0.5,
         where: str = "rewards",
+        judged: Mapping[str, Collection[str]] | None = None,
     ) -> None:
-        self._sources = open_sources(rewards, functions or {}, base, where)
+        self._sources = open_sources(rewards, functions or {}, base, where, judged or {})
         self.labels: tuple[str, ...] = tuple(source.label for source in self._sources)
         self.max_unjudged = max_unjudged
         specs = {source.label: source.spec for source in self._sources if source.spec is not None}
@@ -65,8 +67,12 @@ class Scorer:
 
     def check_references(self, prompts: Iterable[Prompt]) -> list[Unreadable]:
         """Every row whose reference some row or group reward cannot read, with the reason."""
-        readers = [(s.label, s.judge) for s in self._sources if isinstance(s.judge, Judging)]
-        checked = [(p, label, judge.check_reference(row_of(p))) for p in prompts for label, judge in readers]
+        checked = [
+            (prompt, source.label, source.judge.check_reference(row_of(prompt)))
+            for prompt in prompts
+            for source in self._sources
+            if isinstance(source.judge, Judging) and source.judges(prompt)
+        ]
         return [Unreadable(prompt, label, reason) for prompt, label, reason in checked if reason is not None]
 
     def begin(self, prompts: Sequence[Prompt], step: int = 0) -> None:
@@ -88,9 +94,10 @@ class Scorer:
         if completion.sample in of_prompt:
             raise ValueError(f"sample {completion.sample} of prompt {completion.prompt_id} was submitted twice")
         of_prompt[completion.sample] = completion
-        row = {**row_of(self._by_id[completion.prompt_id]), "completion_ids": completion.token_ids}
+        prompt = self._by_id[completion.prompt_id]
+        row = {**row_of(prompt), "completion_ids": completion.token_ids}
         for source in self._sources:
-            if source.kind == "row" and self._pool is not None:
+            if source.kind == "row" and self._pool is not None and source.judges(prompt):
                 key = (completion.prompt_id, completion.sample)
                 self._pool.submit(key, source.label, completion.text, row)
 
@@ -114,7 +121,11 @@ class Scorer:
             batch = results.pop((call.key, call.source.label))
             self._keep_logged(batch)
             results |= {(row, call.source.label): v for row, v in zip(call.rows, batch.verdicts, strict=True)}
-        verdicts = [{label: results[((p.id, c.sample), label)] for label in self.labels} for p, c in rows]
+        apart = Verdict("not_applicable", detail="it judges rows of other sources")
+        verdicts = [
+            {s.label: results[((p.id, c.sample), s.label)] if s.judges(p) else apart for s in self._sources}
+            for p, c in rows
+        ]
         return self._groups(rows, verdicts)
 
     def guard(self, groups: Iterable[Group], weights: Mapping[str, float] | None = None) -> None:

@@ -13,13 +13,14 @@ import inspect
 import logging
 import pickle
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from grpo.errors import UserError
 from grpo.recipe.fields import Reward
+from grpo.records import Prompt
 from rewards.errors import RewardError
 from rewards.load import is_group_reward, is_row_reward, load_reward
 from rewards.pool import RewardSpec
@@ -27,36 +28,48 @@ from rewards.pool import RewardSpec
 logger = logging.getLogger(__name__)
 Kind = Literal["row", "group", "batch"]
 
+OURS = {"reward_model": "grpo.scoring.reward_model:RewardModel"}
+"""Rewards that ship with this package and not with `rewards`, which never imports torch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One reward of the run. judge: the reward itself, in this process. spec: how a worker loads it, or None where it
-    runs in this process. counts: whether it weighs in the advantage (weight 0 is for looking only)."""
+    runs in this process. counts: whether it weighs in the advantage (weight 0 is for looking only). of: the sources of
+    prompts whose rows it judges; None: all."""
 
     label: str
     kind: Kind
     judge: Callable[..., Any]
     spec: RewardSpec | None
     counts: bool = True
+    of: frozenset[str] | None = None
+
+    def judges(self, prompt: Prompt) -> bool:
+        return self.of is None or prompt.source in self.of
 
 
 def open_sources(
-    rewards: Sequence[Reward], functions: Mapping[str, Callable[..., Any]], base: Path, where: str
+    rewards: Sequence[Reward],
+    functions: Mapping[str, Callable[..., Any]],
+    base: Path,
+    where: str,
+    judged: Mapping[str, Collection[str]],
 ) -> list[Source]:
     """The rewards of a stage in its order. A function given from Python stands for the entry with its label, whose
-    `use` is then not looked up. Raises UserError for one that cannot be loaded."""
-    sources = []
+    `use` is then not looked up. judged: see `Scorer`. Raises UserError for one that cannot be loaded."""
+    sources: list[Source] = []
     for index, reward in enumerate(rewards):
         if reward.label in functions:
             sources.append(_from_python(reward, functions[reward.label]))
         else:
             sources.append(_from_recipe(reward, base, f"{where}[{index}].use"))
-    return sources
+    return [replace(each, of=frozenset(judged[each.label])) if each.label in judged else each for each in sources]
 
 
 def _from_recipe(reward: Reward, base: Path, where: str) -> Source:
     try:
-        judge = load_reward(reward.use, reward.params, base)
+        judge = load_reward(OURS.get(reward.use, reward.use), reward.params, base)
     except RewardError as error:
         raise UserError(str(error), where=where) from error
     kind = _kind(judge)
@@ -102,6 +115,8 @@ def _why_it_stays(function: Callable[..., Any], importable: bool) -> str | None:
     """Why a worker cannot run this callable, or None. `importable`: it was loaded by a name that workers load too."""
     if inspect.iscoroutinefunction(inspect.unwrap(getattr(function, "func", function))):
         return "it is async"
+    if isinstance(stays := getattr(function, "stays", None), str):
+        return stays
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(function, torch.nn.Module):
         return "it is a module with weights"

@@ -2,7 +2,7 @@
 and the rewards of both."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from grpo.data.prompts import PromptSet, load_prompts
 from grpo.errors import UserError
@@ -28,7 +28,7 @@ def load_data(data: Data, inputs: StageInputs, key: str, policy: Reads, longest_
         where=where,
         seed=inputs.seed,
         max_prompt_tokens=context - longest_completion if context else None,
-        rows=inputs.given.rows if key == "data" else inputs.given.evaluation_rows,
+        rows=inputs.given.rows_of(key),
     )
     if not prompts.prompts:
         raise UserError("no prompt is left", where=where, advice=f"dropped: {prompts.dropped}")
@@ -37,8 +37,15 @@ def load_data(data: Data, inputs: StageInputs, key: str, policy: Reads, longest_
     return prompts
 
 
-def open_scorer(rewards: Sequence[Reward], workers: int, inputs: StageInputs, key: str, max_unjudged: float) -> Scorer:
-    """The worker processes of these rewards; whoever opens them closes them."""
+def open_scorer(
+    rewards: Sequence[Reward],
+    workers: int,
+    inputs: StageInputs,
+    key: str,
+    max_unjudged: float,
+    judged: Mapping[str, Collection[str]] | None = None,
+) -> Scorer:
+    """The worker processes of these rewards; whoever opens them closes them. judged: see `Scorer`."""
     return Scorer(
         rewards,
         workers=workers,
@@ -46,6 +53,7 @@ def open_scorer(rewards: Sequence[Reward], workers: int, inputs: StageInputs, ke
         functions=inputs.given.functions,
         max_unjudged=max_unjudged,
         where=inputs.where(key),
+        judged=judged,
     )
 
 

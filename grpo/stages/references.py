@@ -1,4 +1,5 @@
-"""The reference of an `rl` stage: the policy it began with, or where the recipe refreshes it, a later one of its own.
+"""The reference of an `rl` stage: the policy it began with, or another one that the recipe names (a teacher), or where
+the recipe refreshes it, a later one of its own.
 
     references/step_000025/    the policy after step 25, a from_pretrained folder: the reference from step 26 on
 
@@ -12,11 +13,12 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from grpo.atomic import write_folder
-from grpo.errors import GuardError
+from grpo.errors import GuardError, UserError
 from grpo.models.policy import Policy
 from grpo.recipe.schedule import reference_after
 from grpo.recipe.schema import RLStage
 from grpo.stages.stage import StageInputs
+from grpo.training.choose import reason_to_pad
 
 
 class References:
@@ -35,7 +37,9 @@ class References:
         wanted = reference_after(self._settings, step)
         if self._settings.beta == 0 or wanted == self._current:
             return
-        if wanted == 0:
+        if wanted == 0 and self._inputs.reference_path is not None:
+            self._load_teacher(self._inputs.reference_path)
+        elif wanted == 0:
             self._policy.load_reference(self._inputs.policy_path)
         else:
             folder = self._folder(wanted)
@@ -52,6 +56,18 @@ class References:
         for folder in self._root.glob("step_*") if self._root.exists() else ():
             if int(folder.name.removeprefix("step_")) not in needed:
                 shutil.rmtree(folder)
+
+    def _load_teacher(self, path: str) -> None:
+        """Another policy, perhaps of another size. Raises UserError where it cannot be compared token by token."""
+        self._policy.load_reference(path, of_its_own=True)
+        with self._policy.reference() as teacher:
+            reason = reason_to_pad(teacher) if self._settings.layout == "auto" else None
+        if reason is not None:
+            raise UserError(
+                f"the reference cannot be forwarded with shared prompts: {reason}",
+                where=self._inputs.where("reference"),
+                advice="Set the stage's layout: padded.",
+            )
 
     def _keep_policy(self, folder: Path) -> None:
         """Written anew also where a run that was killed had written it: what the policy is now is what counts."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from grpo.algorithm.advantages import group_advantages
-from grpo.algorithm.samples import reward_statistics, to_samples
+from grpo.algorithm.samples import reward_statistics, source_statistics, to_samples
 from grpo.algorithm.selection import Judge, count_with_signal, select
 from grpo.recipe.schedule import settings_at, weights_at
 from grpo.recipe.schema import RLStage
@@ -51,6 +51,7 @@ def train(settings: RLStage, rooms: Rooms) -> None:
             metrics |= rooms.sync.push(version=step)
 
         metrics |= reward_statistics(groups, chosen.sampled) | reward_metrics(groups, list(weights))
+        metrics |= source_statistics(groups, chosen.sampled)
         metrics |= completion_metrics(groups) | rooms.scorer.extra_metrics
         rooms.record.step(step, metrics, clock.read())
         rooms.record.rollouts(step, groups, chosen.sampled)
@@ -70,4 +71,5 @@ def judge_of(settings: RLStage, weights: Mapping[str, float]) -> Judge:
         scale_rewards=settings.scale_rewards,
         baseline=settings.baseline,
         aggregation=settings.multi_objective_aggregation,
+        keep_unrewarded=settings.reference is not None,
     )

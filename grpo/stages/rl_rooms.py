@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -10,16 +11,18 @@ from accelerate import Accelerator
 from grpo.atomic import write_folder
 from grpo.data.order import steps_for_epochs
 from grpo.models.policy import load_policy
+from grpo.recipe.mixture import judged_sources
 from grpo.recipe.schema import RLStage
 from grpo.report.record import Record
 from grpo.rollout.engine import Engine
 from grpo.rollout.guards import WeightSync
 from grpo.seeds import derive_seed
 from grpo.stages.groups import engine_for
-from grpo.stages.prompts import load_data, open_held_out, open_scorer, readable
+from grpo.stages.prompts import open_held_out, open_scorer
 from grpo.stages.references import References
 from grpo.stages.rl_rollouts import Rollouts
 from grpo.stages.stage import StageInputs, StageResult
+from grpo.stages.supply import Supply, load_prompts_of
 from grpo.training.checkpoints import newest_whole, prune, steps_kept, write_checkpoint
 from grpo.training.update import Updater
 
@@ -35,7 +38,6 @@ class Rooms:
         self.settings, self.inputs = settings, inputs
         self.accelerator = Accelerator()
         self.step = 0
-        self._rounds = 0  # drawn until the checkpoint
         self.best: tuple[float, int] | None = None
         self._last_evaluation: dict[str, float] = {}
         self._first_evaluation: dict[str, float] = {}
@@ -47,15 +49,21 @@ class Rooms:
             gradient_checkpointing=settings.gradient_checkpointing,
             device=self.accelerator.device,
         )
-        data = load_data(settings.data, inputs, "data", self.policy, settings.longest_completion_length)
-        self.scorer = open_scorer(settings.rewards, settings.reward_workers, inputs, "rewards", settings.max_unjudged)
+        self.scorer = open_scorer(
+            settings.all_rewards,
+            settings.reward_workers,
+            inputs,
+            "rewards",
+            settings.max_unjudged,
+            judged_sources(settings),
+        )
         closing.callback(self.scorer.close)
-        self.data = readable(data, self.scorer, settings.data, inputs.where("data"))
+        self.supply = Supply(settings, inputs, load_prompts_of(settings, inputs, self.policy, self.scorer))
         self.held_out = open_held_out(settings, inputs, self.policy)
         if self.held_out is not None:
             closing.callback(self.held_out.scorer.close)
         self.steps = settings.steps or steps_for_epochs(
-            settings.epochs or 0, len(self.data.prompts), settings.prompts_per_step
+            settings.epochs or 0, len(list(self.supply)), settings.prompts_per_step
         )
         self.updater = Updater(
             self.policy,
@@ -80,7 +88,7 @@ class Rooms:
         if self.step < self.steps:
             self.references.prepare(self.step + 1)
         if settings.memory_probe:
-            longest = max(len(prompt.token_ids) for prompt in self.data.prompts)
+            longest = max(len(prompt.token_ids) for prompt in self.supply)
             self.updater.probe_memory(longest, settings.longest_completion_length)
         self.engine = self._open_engine()
         closing.callback(self.engine.close)
@@ -92,9 +100,7 @@ class Rooms:
             tolerance=settings.rollout.canary_tolerance,
         )
         self.sync.prove(version=self.step)
-        self.rollouts = Rollouts(
-            settings, inputs, self.data.prompts, self.engine, self.scorer, self.accelerator, rounds=self._rounds
-        )
+        self.rollouts = Rollouts(settings, inputs, self.supply, self.engine, self.scorer, self.accelerator)
 
     @property
     def evaluate_every(self) -> int:
@@ -129,7 +135,7 @@ class Rooms:
         """A checkpoint of everything that is not a function of the step."""
         if self.accelerator.is_main_process:
             extra = {
-                "rounds": self.rollouts.rounds,
+                "supply": self.supply.state,
                 "best": self.best,
                 "first_evaluation": self._first_evaluation,
                 "evaluation": self._last_evaluation,
@@ -147,7 +153,7 @@ class Rooms:
             write_folder(final, self.policy.save)
         self.accelerator.wait_for_everyone()
         lines = self.held_out.closing_lines(self._first_evaluation, self._last_evaluation) if self.held_out else ()
-        return StageResult(str(final), self._last_evaluation, tuple(lines))
+        return StageResult(str(final), self._last_evaluation | self.record.totals(), tuple(lines))
 
     @property
     def _checkpoints(self) -> Path:
@@ -159,7 +165,8 @@ class Rooms:
             self.record.truncate_after(-1)
             return
         self.updater.load(checkpoint.folder)
-        self.step, self._rounds = checkpoint.step, checkpoint.extra["rounds"]
+        self.step = checkpoint.step
+        self.supply.restore(checkpoint.extra["supply"])
         best = checkpoint.extra["best"]
         self.best = (best[0], best[1]) if best else None
         self._first_evaluation = checkpoint.extra["first_evaluation"]
@@ -170,7 +177,7 @@ class Rooms:
     # ── opening ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _open_engine(self) -> Engine:
-        prompts = [*self.data.prompts, *(self.held_out.prompts if self.held_out else [])]
+        prompts = [*self.supply, *(self.held_out.prompts if self.held_out else [])]
         longest_completion = max(
             self.settings.longest_completion_length, self.held_out.max_completion_length if self.held_out else 0
         )
@@ -180,7 +187,7 @@ class Rooms:
 
     def _probe(self) -> list[list[int]]:
         """A fixed probe for the canary: the first prompts, cut to a length that costs nothing."""
-        return [list(prompt.token_ids[:PROBE_TOKENS]) for prompt in self.data.prompts[:PROBE_SEQUENCES]]
+        return [list(prompt.token_ids[:PROBE_TOKENS]) for prompt in islice(self.supply, PROBE_SEQUENCES)]
 
 
 @contextmanager

@@ -58,12 +58,7 @@ class Sieve:
         self._prompts = {prompt.id: prompt for prompt in prompts}
         self._where = inputs.where("rewrite")
         self._rewrite = None if settings.rewrite is None else compile_text(settings.rewrite, where=self._where)
-        self._texts = {
-            name: list(texts_of(data, inputs, inputs.where(f"keep[{place}].against[{number}]")))
-            for place, each in enumerate(settings.keep)
-            if isinstance(each, Decontaminate)
-            for number, (name, data) in enumerate(each.sources.items())
-        }
+        self._texts = texts_against(settings, base=inputs.base, seed=inputs.seed, where=inputs.where("keep"))
         for prompt in prompts:
             self._try(prompt)
 
@@ -170,9 +165,19 @@ def without_empty(outcome: Outcome) -> Outcome:
     return Outcome(kept, [*outcome.rejected, *empty], counts | {EMPTY: len(empty), KEPT: len(kept)})
 
 
-def texts_of(data: Data, inputs: StageInputs, where: str) -> Iterator[str]:
+def texts_against(settings: SampleStage, *, base: Path, seed: int, where: str) -> dict[str, list[str]]:
+    """What completions are compared with, by source. where: of the filters."""
+    return {
+        name: list(texts_of(data, base=base, seed=seed, where=f"{where}[{place}].against[{number}]"))
+        for place, each in enumerate(settings.keep)
+        if isinstance(each, Decontaminate)
+        for number, (name, data) in enumerate(each.sources.items())
+    }
+
+
+def texts_of(data: Data, *, base: Path, seed: int, where: str) -> Iterator[str]:
     """The prompts of a source, as they are asked."""
-    rows = load_rows(data, base=inputs.base, where=where, seed=inputs.seed)
+    rows = load_rows(data, base=base, where=where, seed=seed)
     for index, row in enumerate(rows):
         prompt = row_prompt(row, rows.place(index), where)
         yield prompt if isinstance(prompt, str) else "\n".join(str(turn["content"]) for turn in prompt)

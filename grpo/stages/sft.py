@@ -72,10 +72,9 @@ def build_trainer(settings: SFTStage, inputs: StageInputs) -> "SFTTrainer":
 
     model, tokenizer = load_pretrained(inputs.model, inputs.policy_path, dtype="float32")
     dataset = sft_dataset(
-        settings.data,
+        {inputs.where(key): data for key, data in settings.parts.items()},
         tokenizer,
         base=inputs.base,
-        where=inputs.where("data"),
         seed=inputs.seed,
         max_length=settings.max_length,
     )

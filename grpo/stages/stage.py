@@ -16,13 +16,18 @@ class Given:
     evaluation_rows: Iterable[Mapping[str, Any]] | None = None
     functions: Mapping[str, Callable] = field(default_factory=dict)
 
+    def rows_of(self, key: str) -> Iterable[Mapping[str, Any]] | None:
+        """In place of the source at this key of a stage."""
+        return {"data": self.rows, "evaluate.data": self.evaluation_rows}.get(key)
+
 
 @dataclass(frozen=True)
 class StageInputs:
     """One stage of one run.
 
     name: the stage's name in the recipe. folder: where all it writes goes. base: folder that relative paths of the
-    recipe start from. policy_path: the `from_pretrained` folder or hub name it starts from.
+    recipe start from. policy_path: the `from_pretrained` folder or hub name it starts from. reference_path: the same
+    of its reference, where that is another policy.
     """
 
     name: str
@@ -31,6 +36,7 @@ class StageInputs:
     seed: int
     model: Model
     policy_path: str
+    reference_path: str | None = None
     trackers: tuple[str, ...] = ()
     project: str = "grpo"
     given: Given = Given()

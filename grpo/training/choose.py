@@ -24,14 +24,15 @@ def choose_layout(model: nn.Module, wanted: Literal["auto", "padded"] = "auto") 
     than SDPA was asked for, layers that look beside attention, or a first look at which the two layouts disagree."""
     if wanted == "padded":
         return PaddedRows()
-    reason = _reason_to_pad(model)
+    reason = reason_to_pad(model)
     if reason is None:
         return SharedPrompts()
     log.info("prompts are not shared between their completions (%s): padded rows, slower and as exact", reason)
     return PaddedRows()
 
 
-def _reason_to_pad(model: nn.Module) -> str | None:
+def reason_to_pad(model: nn.Module) -> str | None:
+    """Why this model cannot forward packed rows, or None."""
     attention = bare(model).config._attn_implementation
     if attention != PATH_ATTENTION:
         return f"attn_implementation is {attention}"

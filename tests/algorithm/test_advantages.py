@@ -77,6 +77,13 @@ def test_no_reward_applies_is_not_a_zero(group: Callable) -> None:
     assert result.advantages == [[0.5, 0.0, -0.5]]
 
 
+def test_where_something_else_teaches_no_reward_is_a_zero_and_unjudged_stays_left_out(group: Callable) -> None:
+    mixed = group([1.0], [None], ["error"])
+    assert group_advantages([mixed], ONE, scale_rewards="none", keep_unrewarded=True).rewards == [[1.0, 0.0, None]]
+    bare = group_advantages([group([], [])], {}, keep_unrewarded=True)
+    assert (bare.rewards, bare.advantages) == ([[0.0, 0.0]], [[0.0, 0.0]])
+
+
 def test_reward_of_weight_zero_is_only_watched(group: Callable) -> None:
     result = group_advantages([group([1.0, "error"], [0.0, 7.0])], {"r0": 1.0, "r1": 0.0}, scale_rewards="none")
     assert result.advantages == [[0.5, -0.5]]

@@ -1,12 +1,13 @@
 """Examples for supervised fine-tuning: the prompt's tokens are RL's, the mask is the completion's."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grpo.data.prompts import load_prompts
-from grpo.data.sft import load_examples, sft_dataset
+from grpo.data.sft import as_dataset, load_examples, sft_dataset
 from grpo.errors import UserError
 from grpo.recipe.fields import Data
 
@@ -16,7 +17,8 @@ GIVEN: dict[str, Any] = {"base": Path(), "where": WHERE, "seed": 0}
 
 
 def test_tokens_and_mask_are_exact(characters: Any) -> None:
-    dataset = sft_dataset(Data(source="rows", template="none"), characters, rows=[ROW], **GIVEN)
+    loaded = load_examples(Data(source="rows", template="none"), characters, rows=[ROW], **GIVEN)
+    dataset = as_dataset(loaded.examples)
     ids, mask = dataset[0]["input_ids"], dataset[0]["completion_mask"]
     assert characters.decode(ids) == "2+3=<think>2+3=5</think>\n<answer>5</answer><|im_end|>"
     assert mask == [0] * 4 + [1] * (1 + 5 + 1 + 1 + 1 + 1 + 1 + 1)  # tags are one token each; the end counts
@@ -58,14 +60,28 @@ def test_broken_rows_are_named(characters: Any, row: dict[str, Any], message: st
     assert message in str(caught.value) and "rows, row 1 (counted from 0)" in str(caught.value)
 
 
-def test_a_long_row_is_never_cut(characters: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_long_row_is_never_cut(characters: Any) -> None:
     rows = [ROW, {"prompt": "2+3=", "completion": "5"}]
     with pytest.raises(UserError, match=r"row 0 \(counted from 0\): prompt and completion have 16 tokens, and 8 fit"):
         load_examples(Data(source="rows", template="none"), characters, rows=rows, max_length=8, **GIVEN)
     data = Data(source="rows", template="none", too_long="drop")
     kept = load_examples(data, characters, rows=rows, max_length=8, **GIVEN)
     assert (len(kept.examples), kept.dropped, kept.longest) == (1, {"too_long": 1}, 6)
-    assert len(sft_dataset(data, characters, rows=rows, max_length=8, **GIVEN)) == 1
-    assert "1 rows left out (too_long)" in caplog.text
     with pytest.raises(UserError, match="no example is left"):
         load_examples(data, characters, rows=rows, max_length=3, **GIVEN)
+
+
+def test_rows_of_several_sources_stand_together(
+    characters: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    short_row = json.dumps({"prompt": "2+3=", "completion": "5"}) + "\n"
+    (tmp_path / "a.jsonl").write_text(json.dumps(ROW) + "\n" + short_row)
+    (tmp_path / "b.jsonl").write_text(short_row)
+    sources = {
+        "stages.s.data.0": Data(source="a.jsonl", template="none", too_long="drop"),
+        "stages.s.data.1": Data(source="b.jsonl", template="none"),
+    }
+    assert len(sft_dataset(sources, characters, base=tmp_path, seed=0)) == 3
+    short = sft_dataset(sources, characters, base=tmp_path, seed=0, max_length=8)
+    assert short["input_ids"] == [characters("2+3=5").input_ids + [characters.eos_token_id]] * 2
+    assert "stages.s.data.0: 1 rows left out (too_long)" in caplog.text

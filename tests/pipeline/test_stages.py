@@ -133,7 +133,7 @@ def test_a_comment_runs_nothing_again(place: Path, tmp_path: Path) -> None:
 def test_the_plan_says_what_runs_and_why(place: Path) -> None:
     text = format_intents(intents(load(place, "stages.traces.keep.2.at_most=1")))
     assert "warm     sft       done\n" in text
-    assert "traces   sample    runs again (settings.keep: " in text
+    assert "traces   sample    runs again (settings.keep.2.at_most: 2 → 1)" in text
     text = format_intents(intents(load(place, "stages.traces.policy=base")))
     assert "runs again (it needs base now; it no longer needs warm)" in text
     assert "student  sft       runs again (traces is made anew) ← traces" in text

@@ -28,7 +28,7 @@ MISTAKES = {
     "a number for a mapping": ("stages.zero.data=3", "3 given; must be a mapping of keys to values"),
     "a number for text or a list": ("stages.zero.lora.target_modules=3", "3 given; must be text or a list"),
     "unknown choice": ("stages.zero.loss_type=grpoo", "'cispo' or 'reinforce' (did you mean 'grpo'?)"),
-    "no rewards": ("stages.zero.rewards=[]", "must hold at least 1"),
+    "no rewards": ("stages.zero.rewards=[]", "nothing judges these rows: give rewards here or to the whole stage"),
     "bad slice": ("stages.zero.data.rows=0-7", "'0-7' given; must be `start:stop`, such as `0:700`"),
 }
 # These are about a stage as a whole.
@@ -83,7 +83,8 @@ def test_missing_keys(recipe):
     recipe.write_text(BASE.replace("run_dir: runs/first\n", ""))
     assert str(mistake(recipe)) == "run_dir (first.yaml, line 1): required, and not given"
     recipe.write_text(BASE.replace("    rewards: [math, {use: format, weight: 0.2}]\n", ""))
-    assert str(mistake(recipe)) == "stages.zero.rewards (first.yaml, line 8): required, and not given"
+    expected = "stages.zero.rewards (first.yaml, line 8): nothing judges these rows"
+    assert str(mistake(recipe)).startswith(expected)
 
 
 def test_unknown_policy_of_a_stage(recipe):

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from grpo.errors import UserError
-from grpo.recipe.graph import Needs, needs, order
+from grpo.recipe.fields import Model
+from grpo.recipe.graph import Needs, model_of, needs, order
 from grpo.recipe.load import load_recipe
 from grpo.recipe.schema import Recipe
 from grpo.recipe.stage_base import Condition
@@ -64,6 +65,9 @@ def test_the_order_of_the_file_gives_way_to_what_a_stage_needs() -> None:
         ({"sft": {"data": {"source": "stage:zero"}}}, "no stage 'zero' that makes rows (known: traces, rejection)"),
         ({"rl_all": {"require": {"exm.pass@1": ">= 1"}}}, "stages.rl_all.require: no stage 'exm' that makes figures"),
         ({"zero": {"policy": "sft"}}, "stages need each other in a circle: "),
+        ({"rl_all": {"model": "m2"}}, "stages.rl_all.model: it starts from the policy of sft, which is a model"),
+        ({"rl_all": {"reference": "stage:exam", "beta": 1}}, "stages.rl_all.reference: no stage 'exam' that makes a"),
+        ({"zero": {"reference": "stage:sft", "beta": 1}}, "stages need each other in a circle: "),
         ({"rl_all": {"require": {"exam": ">= 1"}}}, "'exam' given; must be STAGE.METRIC"),
         ({"rl_all": {"require": {"exam.x": "about 1"}}}, "'about 1' given; must be a comparison such as '>= 0.4'"),
     ],
@@ -72,6 +76,14 @@ def test_graphs_that_cannot_run_are_refused(changes: dict[str, dict], message: s
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - pydantic's own error, whose text is what counts
         r1(**changes)
     assert message in str(caught.value)
+
+
+def test_a_student_brings_its_own_model_and_hands_it_on() -> None:
+    stages = recipe(zero=RL, rows=SAMPLE, distill=SFT | {"model": "student"}, more=RL, other=RL | {"policy": "zero"})
+    own = Model(path="m")
+    names = {name: model_of(stages.stages, name, own).path for name in stages.stages}
+    assert names == {"zero": "m", "rows": "m", "distill": "student", "more": "student", "other": "m"}
+    assert needs(stages.stages, "distill").policy == "base"
 
 
 def test_a_circle_is_told_with_its_place(tmp_path) -> None:

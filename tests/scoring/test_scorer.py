@@ -277,3 +277,29 @@ def test_completions_are_told_apart() -> None:
     scorer.submit(completion(prompt(1), 0, "a"))
     with pytest.raises(ValueError, match="submitted twice"):
         scorer.submit(completion(prompt(1), 0, "a"))
+
+
+def test_rewards_of_one_source_do_not_judge_rows_of_another() -> None:
+    """Neither as they finish (math, choice), nor as a group (length), nor once a step (from Python)."""
+    prompts = [replace(prompt(0), source="sums"), replace(prompt(1, solution="B"), source="letters")]
+    texts = {"p0": ["so 0", "so 9"], "p1": ["answer: B", "answer: A"]}
+    seen: list[list[str]] = []
+
+    def counting(completions: list[str], **_: Any) -> list[float]:
+        seen.append(completions)
+        return [1.0] * len(completions)
+
+    rewards = [Reward(use="math"), Reward(use="choice"), Reward(use="counting"), Reward(use="format")]
+    judged = {"math": {"sums"}, "choice": {"letters"}, "counting": {"letters"}}
+    scorer = Scorer(rewards, 1, ROOT, {"counting": counting}, judged=judged)
+    try:
+        groups = score(scorer, prompts, texts)
+        unreadable = scorer.check_references([replace(prompts[0], columns={}), replace(prompts[1], columns={})])
+    finally:
+        scorer.close()
+    assert scores(groups, "math") == [[1.0, 0.0], [None, None]]
+    assert scores(groups, "choice") == [[None, None], [1.0, 0.0]]
+    assert scores(groups, "counting") == [[None, None], [1.0, 1.0]] and seen == [texts["p1"]]
+    assert scores(groups, "format") == [[0.0, 0.0]] * 2
+    assert {v["math"].status for v in groups[1].verdicts} == {"not_applicable"}
+    assert [(bad.prompt.source, bad.label) for bad in unreadable] == [("sums", "math"), ("letters", "choice")]

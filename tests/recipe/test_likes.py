@@ -1,0 +1,57 @@
+"""`like: STAGE`: filled in after all else, with the places of what it says kept for messages."""
+
+from pathlib import Path
+
+import pytest
+
+from grpo.errors import UserError
+from grpo.recipe.load import load_recipe
+
+RECIPE = """\
+model: m
+run_dir: r
+stages:
+  a: {kind: rl, data: {source: a.jsonl, template: none}, rewards: [math], steps: 5}
+  b: {like: a, policy: base, steps: 7, data: {template: chat}}
+  c: {like: b, learning_rate: 1e-3}
+"""
+
+
+def write(folder: Path, text: str, name: str = "r.yaml") -> str:
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def test_a_stage_says_what_another_says_except_where_it_says_something_else(tmp_path: Path) -> None:
+    a, b, c = load_recipe(write(tmp_path, RECIPE)).recipe.stages.values()
+    assert (b.steps, b.policy, b.data.template, b.data.source) == (7, "base", "chat", a.data.source)  # type: ignore[union-attr]
+    assert c == b.model_copy(update={"learning_rate": 1e-3})
+
+
+def test_it_follows_the_command_line_and_what_extends_it(tmp_path: Path) -> None:
+    path = write(tmp_path, RECIPE)
+    stages = load_recipe(path, ["stages.a.num_generations=4", "stages.a.steps=2"]).recipe.stages
+    assert [(s.num_generations, s.steps) for s in stages.values()] == [(4, 2), (4, 7), (4, 7)]  # type: ignore[union-attr]
+    over = write(tmp_path, "extends: r.yaml\nstages: {a: {learning_rate: 5e-4}, c: null}\n", "over.yaml")
+    stages = load_recipe(over).recipe.stages
+    assert [s.learning_rate for s in stages.values()] == [5e-4, 5e-4]  # type: ignore[union-attr]
+
+
+def test_a_mistake_in_it_is_told_where_it_was_made(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load_recipe(write(tmp_path, RECIPE.replace("steps: 7", "stepps: 7")))
+    assert "stages.b.stepps (r.yaml, line 5): unknown key; did you mean `steps`?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("like: a", "like: z", "stages.b.like (r.yaml, line 5): no stage 'z' (stages of this recipe: a, b, c)"),
+        ("like: a", "like: c", "stages are like each other in a circle: "),
+        ("like: a", "like: b", "stages are like each other in a circle: b → b"),
+    ],
+)
+def test_likes_that_lead_nowhere_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_recipe(write(tmp_path, RECIPE.replace(old, new)))
+    assert message in str(caught.value)

@@ -1,0 +1,97 @@
+"""`kill -9` at twenty random moments of the whole R1 graph, in every kind of stage: the same bytes as left alone."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from grpo.training.checkpoints import newest_whole
+
+KILLS = 20
+SAVE_EVERY = 2
+SMALL = (
+    *(f"stages.{name}.steps=6" for name in ("base_model", "student_base")),
+    *(f"stages.{name}.checkpoints.save_every=3" for name in ("base_model", "student_base")),
+    *(f"stages.{name}.epochs=1" for name in ("cold_start", "sft", "distill")),
+    *(f"stages.{name}.steps=4" for name in ("r1_zero", "reasoning_rl", "rl_all", "student_rl")),
+    *(f"stages.{name}.prompts_per_step=8" for name in ("r1_zero", "reasoning_rl", "rl_all")),
+    *(f"stages.{name}.checkpoints.save_every={SAVE_EVERY}" for name in ("r1_zero", "reasoning_rl", "rl_all")),
+    *(f"stages.{name}.refresh_reference_every=3" for name in ("r1_zero", "reasoning_rl", "rl_all")),
+    *(f"stages.{name}.keep=[]" for name in ("cold_data", "rejection")),  # a base of six updates is never right
+    *(f"stages.{name}.prompts_per_round=8" for name in ("cold_data", "rejection")),
+    "stages.rl_all.changes.0.at_update=2",
+    "stages.cold_data.data.rows=0:32",
+    "stages.rejection.data.rows=32:64",
+    *(f"stages.exam_base.benchmarks.{name}.data.options.count=16" for name in ("math", "hard", "general")),
+)
+
+
+def run(run_dir: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "grpo.cli.train", "r1/tiny", f"run_dir={run_dir}", *SMALL]
+    log = run_dir.with_suffix(".log").open("a")
+    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def whole(run_dir: Path) -> None:
+    """Runs it to its end."""
+    assert run(run_dir).wait(timeout=1800) == 0, run_dir.with_suffix(".log").read_text()[-3000:]
+
+
+RESULTS = (
+    "*/final/*", "*/metrics.jsonl", "*/evaluations.jsonl", "*/rollouts/*", "*/data.jsonl", "*/rejected.jsonl.gz",
+    "*/samples/*", "*/benchmarks/*", "*/completions/*", "table.md",
+)  # fmt: skip
+
+
+def fingerprint(run_dir: Path) -> dict[str, str]:
+    """Checksums of weights, rows, figures and completions."""
+    files = [path for pattern in RESULTS for path in run_dir.glob(pattern) if path.is_file()]
+    return {str(path.relative_to(run_dir)): sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
+
+
+def running(run_dir: Path) -> Path | None:
+    """The stage that was under way."""
+    for ledger in run_dir.glob("*/stage.json"):
+        if json.loads(ledger.read_text())["status"] == "running":
+            return ledger.parent
+    return None
+
+
+def to_redo(stage: Path) -> int:
+    """Steps of an `rl` stage that were recorded and are not in a checkpoint."""
+    metrics = stage / "metrics.jsonl"
+    recorded = len(metrics.read_text().splitlines()) if metrics.exists() else 0
+    checkpoint = newest_whole(stage / "checkpoints") if (stage / "checkpoints").exists() else None
+    return recorded - (checkpoint.step if checkpoint else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_killed_at_twenty_random_moments_the_pipeline_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    undisturbed, run_dir, generator = tmp_path / "undisturbed", tmp_path / "run", random.Random(0)
+    began = time.monotonic()
+    whole(undisturbed)
+    longest = (time.monotonic() - began) / 5
+    killed_in: list[str] = []
+    while len(killed_in) < KILLS:
+        process = run(run_dir)
+        time.sleep(generator.uniform(8, max(longest, 20)))
+        if process.poll() is not None:
+            assert process.returncode == 0, run_dir.with_suffix(".log").read_text()[-3000:]
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        stage = running(run_dir)
+        killed_in.append(stage.name if stage else "")
+        if stage is not None and (stage / "rollouts").exists():
+            assert 0 <= to_redo(stage) <= SAVE_EVERY, stage
+    whole(run_dir)
+    print(f"killed in {killed_in}")
+    assert len(set(killed_in)) > 5
+    assert fingerprint(run_dir) == fingerprint(undisturbed)
