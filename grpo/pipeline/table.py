@@ -29,9 +29,9 @@ def write_table(root: Path, stages: Mapping[str, StageBase], results: Mapping[st
 def table(stages: Mapping[str, StageBase], results: Mapping[str, StageResult]) -> str:
     """In percent, pass@1 with its 95 % interval; "" where no stage of the results evaluates."""
     rows = {
-        f"{policy_of(stages, name)}{'' if _alone(stages, name) else f' ({name})'}": _cells(results[name].metrics)
-        for name in results
-        if isinstance(stages[name], EvaluateStage)
+        f"{policy_of(stages, name)}{'' if _alone(stages, name) else f' ({name})'}": _cells(stage, results[name].metrics)
+        for name, stage in stages.items()
+        if isinstance(stage, EvaluateStage) and name in results
     }
     columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
     if not columns:
@@ -46,17 +46,19 @@ def _alone(stages: Mapping[str, StageBase], name: str) -> bool:
     return all(policy_of(stages, other) != policy_of(stages, name) for other in others)
 
 
-def _cells(metrics: Mapping[str, float]) -> dict[str, str]:
-    """Column → figure."""
-    cells: dict[tuple[str, int, str], str] = {}
+def _cells(stage: EvaluateStage, metrics: Mapping[str, float]) -> dict[str, str]:
+    """Column → figure; benchmarks as the stage lists them."""
+    order = list(stage.benchmarks)
+    cells: dict[tuple[int, int, str], str] = {}
     for name, value in metrics.items():
-        benchmark, _, figure = name.partition(".")
+        benchmark = max((each for each in order if name.startswith(f"{each}.")), key=len)
+        figure = name.removeprefix(f"{benchmark}.")
         place = _place(figure)
         if place is not None:
             low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
             interval = "" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
-            cells[benchmark, place, figure] = f"{100 * value:.1f}{interval}"
-    return {f"{key[0]} {key[2]}": cells[key] for key in sorted(cells)}
+            cells[order.index(benchmark), place, figure] = f"{100 * value:.1f}{interval}"
+    return {f"{order[key[0]]} {key[2]}": cells[key] for key in sorted(cells)}
 
 
 def _place(figure: str) -> int | None:

@@ -5,8 +5,10 @@ begins with the shorter one. Whether a problem is for training or held out is de
 `split: train` and `split: test` share no problem, whatever their seeds.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from inspect import signature
 from typing import Any
 
@@ -40,6 +42,13 @@ def make_rows(source: str, options: Mapping[str, Any], *, split: str, seed: int,
     if split not in ("train", "test"):
         raise UserError(f"{source} has the splits train and test, not {split!r}", where=f"{where}.split")
     try:
-        return TASKS[name](**{"seed": seed, **options}, split=split)
+        rows = _made(name, json.dumps({"seed": seed, **options}, sort_keys=True), split)
     except (TypeError, ValueError) as error:
         raise UserError(f"{source}: {error}", where=f"{where}.options") from error
+    return [dict(row) for row in rows]
+
+
+@lru_cache(maxsize=8)
+def _made(name: str, options: str, split: str) -> list[dict[str, Any]]:
+    """A run reads the same rows several times, for its checks and for its stages; large sets take seconds to draw."""
+    return TASKS[name](**json.loads(options), split=split)

@@ -32,14 +32,18 @@ def draw_problems(
     when no new one turns up in 200 draws. Raises `ValueError` where the split has none at all.
     """
     seen: set[Hashable] = set()
+    belongs: dict[Hashable, bool] = {}  # where problems are used up, each is met hundreds of times
     for index in range(count):
         random = Random(derive_seed(seed, task, split, index))
         found: Problem | None = None
         for _ in range(_TRIES):
             problem = make(random)
-            if held_out(*key(problem)) == (split == "test"):
+            name = key(problem)
+            if name not in belongs:
+                belongs[name] = held_out(*name) == (split == "test")
+            if belongs[name]:
                 found = problem
-                if key(problem) not in seen:
+                if name not in seen:
                     break
         if found is None:
             raise ValueError(f"no problem of these options falls into the {split} split: allow more of them")
