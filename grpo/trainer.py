@@ -21,7 +21,8 @@ from grpo.pipeline.preflight import preflight
 from grpo.pipeline.run import run_recipe
 from grpo.recipe.fields import Checkpoints, Data, Evaluate, Lora, Model, Reward
 from grpo.recipe.load import LoadedRecipe
-from grpo.recipe.schema import Recipe, RLSettings
+from grpo.recipe.rl_settings import RLSettings
+from grpo.recipe.schema import Recipe
 from grpo.stages.stage import Given, StageResult
 
 STAGE = "rl"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from grpo.algorithm.batch import Level
-from grpo.recipe.schema import RLSettings
+from grpo.recipe.rl_settings import RLSettings
 
 LossType = Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "reinforce"]
 
@@ -14,7 +14,7 @@ CISPO_CAP = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LossSettings:
-    """The recipe's names and meanings (grpo/recipe/schema.py, which also refuses combinations without a meaning).
+    """The recipe's names and meanings (grpo/recipe/rl_settings.py, which also refuses combinations without a meaning).
 
     epsilon_high: the ratio is clipped at 1 + epsilon_high (None: epsilon). With `cispo` it is, as in TRL, the largest
         ratio itself (None: 5.0): CISPO has no trust region that a distance from 1 would describe.

@@ -8,7 +8,8 @@ from grpo.filters import rewards_of
 from grpo.recipe.fields import Data, Reward
 from grpo.recipe.mixture import distinct, source_key
 from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
-from grpo.recipe.schema import RLStage, SFTStage, Stage
+from grpo.recipe.schema import Stage
+from grpo.recipe.trained_stages import RLStage, SFTStage
 from grpo.stages.stage import Given
 
 

@@ -25,8 +25,9 @@ from grpo.recipe.graph import model_of
 from grpo.recipe.load import LoadedRecipe
 from grpo.recipe.plan import DataSizes
 from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
-from grpo.recipe.schema import RLStage, Stage
+from grpo.recipe.schema import Stage
 from grpo.recipe.stage_base import stage_of_rows
+from grpo.recipe.trained_stages import RLStage
 from grpo.stages.sampled_rows import texts_against
 from grpo.stages.stage import Given
 from grpo.stages.supply import check_enough

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from grpo.errors import UserError
-from grpo.recipe.schema import Recipe, SFTStage, Stage
+from grpo.recipe.sampled_stages import ExportStage
+from grpo.recipe.schema import Recipe, Stage
+from grpo.recipe.trained_stages import SFTStage
 from grpo.report.trackers import check_trackers
 from grpo.rollout.open import choose_engine
 
@@ -15,7 +17,7 @@ def check_place(recipe: Recipe, stages: Mapping[str, Stage]) -> None:
     check_run_folder(Path(recipe.run_dir).expanduser())
     check_trackers(recipe.trackers)
     for name, stage in stages.items():
-        if isinstance(stage, SFTStage):
+        if isinstance(stage, SFTStage | ExportStage):
             continue
         try:
             choose_engine(stage.rollout)

@@ -133,6 +133,10 @@ def run_kind(settings: Stage, inputs: StageInputs) -> StageResult:
         from grpo.stages import sample
 
         return sample.run(settings, inputs)
+    if settings.kind == "export":
+        from grpo.stages import export
+
+        return export.run(settings, inputs)
     from grpo.stages import evaluate
 
     return evaluate.run(settings, inputs)

@@ -10,9 +10,10 @@ from grpo.recipe.fields import Model
 from grpo.recipe.graph import model_of
 from grpo.recipe.machine import Speeds, this_machine
 from grpo.recipe.plan import DataSizes, RLPlan, SampledPlan, SFTPlan, engine_choice, longest_completion, plan_stage
-from grpo.recipe.sampled_stages import Sampled
-from grpo.recipe.schema import Recipe, RLStage, SFTStage
+from grpo.recipe.sampled_stages import ExportStage, Sampled
+from grpo.recipe.schema import Recipe
 from grpo.recipe.shape import ModelShape, model_shape
+from grpo.recipe.trained_stages import RLStage, SFTStage
 
 GIB = 2**30
 FP32 = 4
@@ -27,6 +28,8 @@ def memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | N
     """
     stage = recipe.stages[name]
     compute = 2 if model_of(recipe.stages, name, recipe.model).dtype == "bfloat16" else FP32
+    if isinstance(stage, ExportStage):
+        return {"weights": shape.parameters * FP32}
     if not isinstance(stage, SFTStage | RLStage):
         cache = kv_cache(stage, shape, longest_prompt or 0, compute)
         return {"engine weights": shape.parameters * compute, "KV cache": cache}

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from grpo.errors import UserError
 from grpo.recipe.lookup import STAGE_KINDS, inner_keys, model_at
 from grpo.recipe.places import location
-from grpo.recipe.schema import Recipe, RLStage
+from grpo.recipe.schema import Recipe
+from grpo.recipe.trained_stages import RLStage
 from grpo.recipe.tree import Tree
 from grpo.recipe.yaml_text import KeyPath
 

@@ -5,12 +5,14 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
-from grpo.recipe.schema import Recipe, RLStage, SFTStage
+from grpo.recipe.sampled_stages import EvaluateStage, ExportStage, SampleStage
+from grpo.recipe.schema import Recipe
+from grpo.recipe.trained_stages import RLStage, SFTStage
 from grpo.recipe.yaml_text import KeyPath
 
 STAGE_KINDS: dict[str, type[BaseModel]] = {
     "sft": SFTStage, "rl": RLStage, "sample": SampleStage, "evaluate": EvaluateStage,
+    "export": ExportStage,
 }  # fmt: skip
 
 

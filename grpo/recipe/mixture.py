@@ -16,7 +16,7 @@ from pydantic import Field
 from grpo.recipe.fields import Data, Reward, Strict
 
 if TYPE_CHECKING:
-    from grpo.recipe.schema import RLStage
+    from grpo.recipe.trained_stages import RLStage
 
 SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")]
 ALONE = ""

@@ -12,8 +12,9 @@ from math import ceil
 
 from grpo.recipe.fields import Rollout
 from grpo.recipe.graph import policy_of
-from grpo.recipe.sampled_stages import EvaluateStage, Sampled, SampleStage
-from grpo.recipe.schema import Recipe, RLStage, SFTStage
+from grpo.recipe.sampled_stages import EvaluateStage, ExportStage, Sampled, SampleStage
+from grpo.recipe.schema import Recipe
+from grpo.recipe.trained_stages import RLStage, SFTStage
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,14 @@ class SampledPlan:
     completions: int | None
 
 
-Plan = RLPlan | SFTPlan | SampledPlan
+@dataclass(frozen=True)
+class ExportPlan:
+    """One `export` stage."""
+
+    starts_from: str
+
+
+Plan = RLPlan | SFTPlan | SampledPlan | ExportPlan
 
 
 def plan_stage(recipe: Recipe, name: str, sizes: DataSizes | None = None) -> Plan:
@@ -69,6 +77,8 @@ def plan_stage(recipe: Recipe, name: str, sizes: DataSizes | None = None) -> Pla
         return SampledPlan(policy_of(recipe.stages, name), None if rows is None else rows * stage.num_generations)
     if isinstance(stage, EvaluateStage):
         return SampledPlan(policy_of(recipe.stages, name), sizes.completions if sizes else None)
+    if isinstance(stage, ExportStage):
+        return ExportPlan(policy_of(recipe.stages, name))
     if isinstance(stage, SFTStage):
         updates = updates_of(stage, rows)
         return SFTPlan(policy_of(recipe.stages, name), updates, None if updates is None else updates * stage.batch_size)

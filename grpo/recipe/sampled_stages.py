@@ -1,4 +1,4 @@
-"""The kinds of stage that sample a policy and train nothing: `sample` makes rows, `evaluate` makes figures."""
+"""The kinds of stage that take a policy and train nothing: `sample` makes rows, `evaluate` figures, `export` a copy."""
 
 from typing import Annotated, Literal
 
@@ -69,3 +69,10 @@ class EvaluateStage(Sampled):
 
     kind: Literal["evaluate"]
     benchmarks: Annotated[dict[BenchmarkName, Benchmark], Field(min_length=1)]
+
+
+class ExportStage(StageBase):
+    """The policy in the precision asked for, with tokenizer, card and lineage."""
+
+    kind: Literal["export"]
+    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"

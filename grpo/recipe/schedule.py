@@ -15,7 +15,8 @@ from pydantic import Field, PositiveInt, model_validator
 from grpo.recipe.fields import Strict
 
 if TYPE_CHECKING:
-    from grpo.recipe.schema import RLSettings, RLStage
+    from grpo.recipe.rl_settings import RLSettings
+    from grpo.recipe.trained_stages import RLStage
 
 Settings = TypeVar("Settings", bound="RLSettings")
 

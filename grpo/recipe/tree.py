@@ -56,7 +56,7 @@ def tree_of_file(path: Path) -> Tree:
 
 
 def merge(under: Tree, over: Tree) -> Tree:
-    """`over` wins; mappings are merged key by key, lists are replaced, and a stage set to null is dropped."""
+    """`over` wins; mappings are merged key by key, lists are replaced, and a mapping set to null is dropped."""
     places = dict(under.places)
     value = _merge(under.value, over.value, (), places, over.places)
     return Tree(value, places)
@@ -73,7 +73,7 @@ def _merge(
     for key, new in over.items():
         here = (*path, key)
         old, new_mapping = _expand(here, merged.get(key)), _expand(here, new)
-        if new is None and path == ("stages",) and key in merged:
+        if new is None and isinstance(old, dict):
             del merged[key]
             _replace_places(here, places, {})
         elif isinstance(old, dict) and isinstance(new_mapping, dict) and not isinstance(new, str):
@@ -148,7 +148,7 @@ def _set(container: Any, rest: KeyPath, walked: KeyPath, value: Any, text: str) 
         known = ", ".join(mapping) or "none"
         advice = f"Did you mean stages.{near[0]}?" if near else None
         raise UserError(f"no stage {name!r} (stages of this recipe: {known})", where=text, advice=advice)
-    if walked == ("stages",) and value is None and len(rest) == 1 and name in mapping:
+    if value is None and len(rest) == 1 and isinstance(_expand((*walked, name), mapping.get(name)), dict):
         del mapping[name]
         return mapping
     mapping[name] = _set(mapping.get(name), rest[1:], (*walked, name), value, text)

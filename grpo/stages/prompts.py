@@ -8,7 +8,7 @@ from grpo.data.prompts import PromptSet, load_prompts
 from grpo.errors import UserError
 from grpo.models.reading import Reads
 from grpo.recipe.fields import Data, Reward
-from grpo.recipe.schema import RLStage
+from grpo.recipe.trained_stages import RLStage
 from grpo.scoring.scorer import Scorer
 from grpo.seeds import derive_seed
 from grpo.stages.held_out import HeldOut

@@ -16,7 +16,7 @@ from grpo.atomic import write_folder
 from grpo.errors import GuardError, UserError
 from grpo.models.policy import Policy
 from grpo.recipe.schedule import reference_after
-from grpo.recipe.schema import RLStage
+from grpo.recipe.trained_stages import RLStage
 from grpo.stages.stage import StageInputs
 from grpo.training.choose import reason_to_pad
 

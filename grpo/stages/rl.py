@@ -10,7 +10,7 @@ from grpo.algorithm.advantages import group_advantages
 from grpo.algorithm.samples import reward_statistics, source_statistics, to_samples
 from grpo.algorithm.selection import Judge, count_with_signal, select
 from grpo.recipe.schedule import settings_at, weights_at
-from grpo.recipe.schema import RLStage
+from grpo.recipe.trained_stages import RLStage
 from grpo.records import Group
 from grpo.scoring.metrics import reward_metrics
 from grpo.stages.clock import Clock

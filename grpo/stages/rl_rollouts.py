@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from accelerate import Accelerator
 
 from grpo.recipe.fields import Sampling
-from grpo.recipe.schema import RLStage
+from grpo.recipe.trained_stages import RLStage
 from grpo.records import Group
 from grpo.rollout.engine import Engine
 from grpo.scoring.scorer import Scorer

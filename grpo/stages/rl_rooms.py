@@ -12,7 +12,7 @@ from grpo.atomic import write_folder
 from grpo.data.order import steps_for_epochs
 from grpo.models.policy import load_policy
 from grpo.recipe.mixture import judged_sources
-from grpo.recipe.schema import RLStage
+from grpo.recipe.trained_stages import RLStage
 from grpo.report.record import Record
 from grpo.rollout.engine import Engine
 from grpo.rollout.guards import WeightSync

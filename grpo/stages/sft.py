@@ -15,7 +15,7 @@ from accelerate import PartialState
 from grpo.atomic import write_atomic
 from grpo.data.sft import sft_dataset
 from grpo.models.pretrained import load_pretrained, save_pretrained
-from grpo.recipe.schema import SFTStage
+from grpo.recipe.trained_stages import SFTStage
 from grpo.seeds import derive_seed
 from grpo.stages.stage import StageInputs, StageResult
 from grpo.training.checkpoints import seal, whole

@@ -9,7 +9,7 @@ from grpo.errors import UserError
 from grpo.models.reading import Reads
 from grpo.recipe.mixture import most_prompts, source_key
 from grpo.recipe.schedule import mixture_at
-from grpo.recipe.schema import RLStage
+from grpo.recipe.trained_stages import RLStage
 from grpo.records import Prompt
 from grpo.scoring.scorer import Scorer
 from grpo.seeds import derive_seed

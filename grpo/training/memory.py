@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from grpo.errors import UserError
-from grpo.recipe.schema import RLSettings
+from grpo.recipe.rl_settings import RLSettings
 from grpo.records import Sample
 
 FILLER_ID = 1

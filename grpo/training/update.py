@@ -25,7 +25,7 @@ from grpo.algorithm.losses import (
 from grpo.errors import GuardError
 from grpo.models.head import check_head
 from grpo.models.policy import Policy
-from grpo.recipe.schema import RLSettings
+from grpo.recipe.rl_settings import RLSettings
 from grpo.records import Sample
 from grpo.seeds import derive_seed
 from grpo.training.backward import Fixed, backward

@@ -53,6 +53,7 @@ stages:
         num_generations: 2
         max_completion_length: 8
     rollout: {engine: transformers}
+  out: {kind: export, policy: student}
 """
 
 
@@ -96,6 +97,20 @@ def test_every_stage_is_done_and_hands_on_what_it_made(place: Path) -> None:
     assert {"sums.pass@1", "sums.pass@1_low", "sums.pass@2", "sums.completions/mean_length"} <= figures.keys()
 
 
+def test_an_export_says_what_it_was_made_from(place: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    final = place / "run" / "out" / "final"
+    assert AutoModelForCausalLM.from_pretrained(final).dtype == torch.bfloat16
+    assert AutoTokenizer.from_pretrained(final)("1+1=").input_ids
+    lineage = json.loads((final / "lineage.json").read_text())
+    assert [entry["stage"] for entry in lineage] == ["out", "student", "traces", "warm"]
+    assert lineage[1]["settings"]["steps"] == 2 and lineage[2]["metrics"]["kept"] > 0
+    card = (final / "README.md").read_text()
+    assert f"- `student` (sft), from base, rows of traces; key `{lineage[1]['key']}`" in card
+
+
 def test_a_run_folder_that_was_moved_is_still_done(place: Path, tmp_path: Path) -> None:
     import shutil
 
@@ -106,16 +121,16 @@ def test_a_run_folder_that_was_moved_is_still_done(place: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("override", "again"),
     [
-        ("stages.traces.keep.2.at_most=1", {"traces", "student", "exam"}),
-        ("stages.student.steps=3", {"student", "exam"}),
+        ("stages.traces.keep.2.at_most=1", {"traces", "student", "exam", "out"}),
+        ("stages.student.steps=3", {"student", "exam", "out"}),
         ("stages.exam.benchmarks.sums.num_generations=3", {"exam"}),
-        ("stages.warm.learning_rate=1e-3", {"warm", "traces", "student", "exam"}),
+        ("stages.warm.learning_rate=1e-3", {"warm", "traces", "student", "exam", "out"}),
         ("stages.warm.checkpoints.save_every=7", set()),
         ("stages.traces.reward_workers=1", set()),
         ("stages.traces.rollout.max_num_seqs=7", set()),
-        ("stages.traces.rewards.0.params={extract: answer}", {"traces", "student", "exam"}),
+        ("stages.traces.rewards.0.params={extract: answer}", {"traces", "student", "exam", "out"}),
         ("stages.exam.benchmarks.sums.data.options.layout=1", {"exam"}),  # the name of a setting, in another place
-        ("seed=1", {"warm", "traces", "student", "exam"}),
+        ("seed=1", {"warm", "traces", "student", "exam", "out"}),
     ],
 )
 def test_a_change_runs_again_what_depends_on_it_and_nothing_else(place: Path, override: str, again: set[str]) -> None:
@@ -174,7 +189,13 @@ def test_sampling_that_was_stopped_ends_with_the_same_rows(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(sampled_rows, "write_groups", dying)
         run_recipe(load(tmp_path))
-    assert actions(load(tmp_path)) == {"warm": "skip", "traces": "resume", "student": "run", "exam": "run"}
+    assert actions(load(tmp_path)) == {
+        "warm": "skip",
+        "traces": "resume",
+        "student": "run",
+        "exam": "run",
+        "out": "run",
+    }
     # half done and changed since: refused, unless it is said to be meant
     changed = load(tmp_path, "stages.traces.num_generations=3")
     assert actions(changed)["traces"] == "refuse"

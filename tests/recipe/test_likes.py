@@ -55,3 +55,14 @@ def test_likes_that_lead_nowhere_are_refused(tmp_path: Path, old: str, new: str,
     with pytest.raises(UserError) as caught:
         load_recipe(write(tmp_path, RECIPE.replace(old, new)))
     assert message in str(caught.value)
+
+
+def test_null_drops_a_mapping_that_would_be_merged(tmp_path: Path) -> None:
+    text = RECIPE.replace("template: none}", "template: none, columns: {prompt: q}}").replace(
+        "learning_rate: 1e-3}", "data: {columns: null}, evaluate: {data: {source: b.jsonl}}}"
+    )
+    path = write(tmp_path, text)
+    a, b, c = load_recipe(path).recipe.stages.values()
+    assert (b.data.columns, c.data.columns, c.data.source) == ({"prompt": "q"}, {}, a.data.source)  # type: ignore[union-attr]
+    stages = load_recipe(path, ["stages.c.evaluate=null", "stages.c.data=null"]).recipe.stages
+    assert stages["c"].evaluate is None and stages["c"].data == stages["b"].data  # type: ignore[union-attr]
