@@ -21,7 +21,7 @@ from grpo.algorithm.losses import (
     policy_loss,
 )
 from grpo.algorithm.settings import CISPO_CAP
-from grpo.recipe.schema import RLSettings
+from grpo.recipe.rl_settings import RLSettings
 from grpo.records import Sample
 
 LOGPROBS = [[-1.0, -2.0], [-0.5]]

@@ -26,7 +26,7 @@ from grpo.algorithm.samples import to_samples
 from grpo.data.prompts import load_prompts
 from grpo.models.policy import Policy, load_policy
 from grpo.recipe.fields import Data, Model
-from grpo.recipe.schema import RLSettings
+from grpo.recipe.rl_settings import RLSettings
 from grpo.records import Completion, Group, Prompt
 from grpo.rollout.decode import left_padded
 from grpo.rollout.engine import Engine, Request

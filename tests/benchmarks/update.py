@@ -60,7 +60,7 @@ def completion_length(distribution: str, draw: Random) -> int:
 def ours(arguments: argparse.Namespace) -> Round:
     from grpo.models.policy import load_policy
     from grpo.recipe.fields import Mismatch, Model
-    from grpo.recipe.schema import RLSettings
+    from grpo.recipe.rl_settings import RLSettings
     from grpo.training.update import Updater
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

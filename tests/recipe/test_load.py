@@ -6,8 +6,8 @@ import pytest
 
 from grpo.errors import UserError
 from grpo.recipe.load import load_recipe
-from grpo.recipe.schema import RLStage
 from grpo.recipe.shipped import shipped_recipes
+from grpo.recipe.trained_stages import RLStage
 
 from .recipes import BASE
 

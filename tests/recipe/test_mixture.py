@@ -6,7 +6,8 @@ import pytest
 
 from grpo.recipe.mixture import judged_sources, most_prompts
 from grpo.recipe.schedule import mixture_at, step_of_update
-from grpo.recipe.schema import Recipe, RLStage
+from grpo.recipe.schema import Recipe
+from grpo.recipe.trained_stages import RLStage
 
 MATH = {"data": {"source": "math.jsonl"}, "rewards": ["math", "language"]}
 GENERAL = {"data": {"source": "general.jsonl"}, "rewards": ["choice"]}

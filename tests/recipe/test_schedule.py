@@ -7,7 +7,8 @@ import pytest
 from grpo.recipe.plan import RLPlan, plan_stage
 from grpo.recipe.plan_text import format_plan
 from grpo.recipe.schedule import in_force, reference_after, settings_at, step_of_update, weights_at
-from grpo.recipe.schema import Recipe, RLStage
+from grpo.recipe.schema import Recipe
+from grpo.recipe.trained_stages import RLStage
 
 
 def stage(**settings: Any) -> RLStage:

@@ -7,7 +7,7 @@ import pytest
 
 from grpo.models.tiny import make_tiny
 from grpo.recipe.fields import Lora, TinyModel
-from grpo.recipe.schema import RLSettings
+from grpo.recipe.rl_settings import RLSettings
 from grpo.training.update import Updater
 from tests.training.cases import policy_of
 

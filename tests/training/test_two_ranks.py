@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from grpo.recipe.schema import RLSettings
+from grpo.recipe.rl_settings import RLSettings
 from grpo.training.update import Updater
 from tests.training.cases import make_samples, policy_of, relative
 

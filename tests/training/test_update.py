@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from grpo.algorithm.losses import Denominators, LossSettings, TokenBatch, policy_loss
 from grpo.errors import GuardError
 from grpo.recipe.fields import Lora
-from grpo.recipe.schema import RLSettings
+from grpo.recipe.rl_settings import RLSettings
 from grpo.training.padded import PaddedRows
 from grpo.training.shared import SharedPrompts
 from grpo.training.update import Updater

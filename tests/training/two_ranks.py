@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from grpo.recipe.schema import RLSettings
+from grpo.recipe.rl_settings import RLSettings
 from grpo.training.update import Updater
 from tests.training.cases import make_samples, policy_of
 
