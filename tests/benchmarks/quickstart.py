@@ -27,6 +27,7 @@ VARIANTS: dict[str, list[str]] = {
         "stages.zero.warmup_updates=20",
     ],
     "kl": ["stages.zero.beta=0.04"],
+    "padded": ["stages.zero.layout=padded"],
 }
 
 
