@@ -178,6 +178,7 @@ def test_a_reward_worker_that_is_killed(tmp_path: Path) -> None:
     assert [json.loads(line)["rewards/Killing/error"] for line in lines] == [1.0, 0.0, 0.0]
 
 
+@pytest.mark.slow
 def test_an_engine_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("vllm")
     from grpo.rollout.vllm_engine import VllmEngine
