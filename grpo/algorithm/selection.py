@@ -52,7 +52,7 @@ def select(groups: Sequence[Group], judge: Judge, count: int, completions: int |
 
 def count_with_signal(advantages: GroupAdvantages) -> int:
     """Groups in which some completion has an advantage."""
-    return sum(map(_has_signal, advantages.advantages))
+    return sum(map(has_signal, advantages.advantages))
 
 
 def most_varied(rewards: Sequence[float | None], count: int) -> list[int]:
@@ -81,11 +81,12 @@ def most_varied(rewards: Sequence[float | None], count: int) -> list[int]:
 
 def _groups_with_signal_first(advantages: GroupAdvantages, count: int) -> list[int]:
     places = range(len(advantages.advantages))
-    first = sorted(places, key=lambda place: not _has_signal(advantages.advantages[place]))  # stable
+    first = sorted(places, key=lambda place: not has_signal(advantages.advantages[place]))  # stable
     return sorted(first[:count])
 
 
-def _has_signal(advantages: Sequence[float]) -> bool:
+def has_signal(advantages: Sequence[float]) -> bool:
+    """Whether some completion of a group has an advantage."""
     return any(abs(advantage) > NEGLIGIBLE for advantage in advantages)
 
 

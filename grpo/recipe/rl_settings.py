@@ -7,8 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from grpo.recipe.fields import Mismatch, Optimizer, Rollout, Sampling
+from grpo.recipe.fields import Mismatch, Optimizer, Rollout, Sampling, Strict
 from grpo.recipe.schedule import Change
+
+
+class SkipFlat(Strict):
+    """Prompts whose last z groups had no signal are skipped with probability 1 - p^z (grpo/algorithm/history.py).
+
+    explore: p at the start. target: share of a round's groups without signal that p is steered to, by `step` a round.
+    Defaults are the paper's.
+    """
+
+    explore: float = Field(default=0.5, gt=0, le=1)
+    target: float = Field(default=0.25, gt=0, lt=1)
+    step: float = Field(default=0.01, ge=0, lt=1)
 
 
 class RLSettings(Optimizer, Sampling):
@@ -33,6 +45,7 @@ class RLSettings(Optimizer, Sampling):
         signal (DAPO's dynamic sampling); those left over are not trained on. 1: none is refilled.
     train_generations: completions of a group that are trained on, the most varied in reward (PODS; null: all).
         What both do to the estimate: grpo/algorithm/selection.py.
+    skip_flat: prompts whose groups had no signal the last times are skipped for a while (null: none).
     log_completions: how many the console shows at a time. keep_rollouts: completions of the last so many steps stay on
         the disk (null: of all).
     """
@@ -63,6 +76,7 @@ class RLSettings(Optimizer, Sampling):
     max_unjudged: float = Field(default=0.5, gt=0, le=1)
     sampling_rounds: PositiveInt = 1
     train_generations: Annotated[int, Field(ge=2)] | None = None
+    skip_flat: SkipFlat | None = None
 
     rollout: Rollout = Rollout()
     reward_workers: PositiveInt = 2

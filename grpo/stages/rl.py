@@ -51,7 +51,7 @@ def train(settings: RLStage, rooms: Rooms) -> None:
             metrics |= rooms.sync.push(version=step)
 
         metrics |= reward_statistics(groups, chosen.sampled) | reward_metrics(groups, list(weights))
-        metrics |= source_statistics(groups, chosen.sampled)
+        metrics |= source_statistics(groups, chosen.sampled) | rooms.supply.learn(groups, judge)
         metrics |= completion_metrics(groups) | rooms.scorer.extra_metrics
         rooms.record.step(step, metrics, clock.read())
         rooms.record.rollouts(step, groups, chosen.sampled)
