@@ -34,6 +34,10 @@ ROLLOUT_WITHOUT_EFFECT = frozenset(
 )
 """The same of `rollout`."""
 
+UNSET = (None, [], {})
+OPEN = frozenset({"params", "options", "engine_args", "chat_template_kwargs"})
+"""Mappings whose keys belong to others: what is not set there may differ from what is left out."""
+
 PART = 2**20
 WINDOWS = 64  # a trained weight differs nearly everywhere
 
@@ -72,18 +76,24 @@ def digest(value: Any) -> str:
 
 def with_effect(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
     """A stage's settings without those that have no effect; a file stands as its name and its content's hash, so that
-    it counts what it holds and not where it lies."""
+    it counts what it holds and not where it lies. What is not set is left out: a later version that knows more settings
+    finds the same key."""
     kept = {key: value for key, value in settings.items() if key not in WITHOUT_EFFECT}
     if "rollout" in kept:
         kept["rollout"] = {key: value for key, value in kept["rollout"].items() if key not in ROLLOUT_WITHOUT_EFFECT}
     return _with_content(kept, base)
 
 
-def _with_content(value: Any, base: Path) -> Any:
+def _with_content(value: Any, base: Path, open_: bool = False) -> Any:
+    """open_: `value` stands in a mapping whose keys are not ours."""
     if isinstance(value, dict):
-        return {key: _with_content(each, base) for key, each in value.items()}
+        return {
+            key: _with_content(each, base, open_ or key in OPEN)
+            for key, each in value.items()
+            if open_ or each not in UNSET
+        }
     if isinstance(value, list):
-        return [_with_content(each, base) for each in value]
+        return [_with_content(each, base, open_) for each in value]
     return _named_content(value, base) if isinstance(value, str) else value
 
 

@@ -42,3 +42,18 @@ def test_texts_that_are_no_files_stay(tmp_path: Path) -> None:
     settings = {"data": {"template": long, "source": "openai/gsm8k"}, "rewards": [{"use": "package.module:function"}]}
     assert with_effect(settings, tmp_path) == settings
     assert with_effect({"system": "y" * 5000}, tmp_path) == {"system": "y" * 5000}
+
+
+def test_settings_that_are_not_set_are_left_out_but_for_those_of_others() -> None:
+    """A later version knows more of ours; what null means to a reward or a task is for them to say."""
+    settings = {
+        "keep": [],
+        "lora": None,
+        "mixture": {},
+        "rewards": [{"use": "math", "name": None, "params": {"extract": None, "deep": {"a": []}}}],
+        "data": {"source": "x", "rows": None, "options": {"level": None}},
+    }
+    assert with_effect(settings, Path()) == {
+        "rewards": [{"use": "math", "params": {"extract": None, "deep": {"a": []}}}],
+        "data": {"source": "x", "options": {"level": None}},
+    }
