@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from accelerate import PartialState
 
 from grpo.atomic import write_atomic
 from grpo.data.sft import sft_dataset
+from grpo.errors import UserError
 from grpo.models.pretrained import load_pretrained, save_pretrained
 from grpo.recipe.trained_stages import SFTStage
 from grpo.seeds import derive_seed
@@ -92,13 +94,25 @@ def build_trainer(settings: SFTStage, inputs: StageInputs) -> "SFTTrainer":
 def trainer_settings(settings: SFTStage, inputs: StageInputs, rows: int) -> "SFTConfig":
     from trl import SFTConfig
 
-    microbatch = settings.microbatch_size or settings.batch_size
+    processes = PartialState().num_processes
+    if settings.batch_size % processes:
+        raise UserError(
+            f"batch_size {settings.batch_size} is not a multiple of {processes} processes",
+            where=inputs.where("batch_size"),
+        )
+    own = settings.batch_size // processes  # sequences of an update that this process takes
+    microbatch = min(settings.microbatch_size or own, own)
+    if own % microbatch:
+        raise UserError(
+            f"microbatch_size {microbatch} does not divide the {own} sequences that each of {processes} processes takes",
+            where=inputs.where("microbatch_size"),
+        )
     return SFTConfig(
         output_dir=str(inputs.folder / "checkpoints"),
         max_steps=settings.steps or -1,
         num_train_epochs=settings.epochs or 1,
         per_device_train_batch_size=microbatch,
-        gradient_accumulation_steps=settings.batch_size // microbatch,
+        gradient_accumulation_steps=own // microbatch,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.lr_scheduler_type,
         warmup_steps=settings.warmup_updates,
@@ -109,6 +123,7 @@ def trainer_settings(settings: SFTStage, inputs: StageInputs, rows: int) -> "SFT
         max_grad_norm=settings.max_grad_norm or 0.0,
         gradient_checkpointing=settings.gradient_checkpointing,
         bf16=inputs.model.dtype == "bfloat16",
+        use_cpu=not torch.accelerator.is_available(),
         max_length=settings.max_length,
         packing=settings.packing,
         completion_only_loss=settings.completion_only,
