@@ -161,7 +161,7 @@ def _jinja(data: Data, tokenizer: Any, base: Path, where: str) -> Template:
         prompt = row_prompt(row, place, where)
         messages = None if isinstance(prompt, str) else prompt
         turns = messages or ({"role": "user", "content": prompt},)
-        text = render(template, {**settings, "messages": turns, **row}, where=place_in_recipe, place=place)
+        text = render(template, {**settings, **row, "messages": turns}, where=place_in_recipe, place=place)
         return Rendered(text, messages)
 
     return apply

@@ -34,7 +34,7 @@ ROLLOUT_WITHOUT_EFFECT = frozenset(
 )
 """The same of `rollout`."""
 
-UNSET = (None, [], {})
+UNSET: tuple[Any, ...] = (None, [], {})
 OPEN = frozenset({"params", "options", "engine_args", "chat_template_kwargs"})
 """Mappings whose keys belong to others: what is not set there may differ from what is left out."""
 

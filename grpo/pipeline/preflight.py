@@ -15,6 +15,7 @@ from grpo.filters import check as check_filters
 from grpo.pipeline.data_sets import DataSet, data_sets
 from grpo.pipeline.intents import intents, refuse_half_done
 from grpo.pipeline.preflight_lengths import Lengths, Read, open_reader, prompt_lengths, sequence_lengths
+from grpo.pipeline.preflight_models import check_reference
 from grpo.pipeline.preflight_place import check_place
 from grpo.pipeline.preflight_progress import Progress
 from grpo.pipeline.preflight_rows import check_prompts, check_sequences
@@ -74,6 +75,8 @@ def preflight(
             return Report({}, tuple(_waits(each, other) for each, other in waiting))
         models = {name: model_of(recipe.stages, name, recipe.model) for name in stages if there[name]}
         readers = {model: open_reader(model, loaded.base) for model in dict.fromkeys(models.values())}
+        for name in stages:
+            check_reference(recipe, name, loaded.base)
         found: dict[str, Lengths] = {}
         for name in models:
             read = Read(readers[models[name]], loaded.base, recipe.seed, show)

@@ -29,7 +29,7 @@ def write_table(root: Path, stages: Mapping[str, StageBase], results: Mapping[st
 def table(stages: Mapping[str, StageBase], results: Mapping[str, StageResult]) -> str:
     """In percent, pass@1 with its 95 % interval; "" where no stage of the results evaluates."""
     rows = {
-        f"{policy_of(stages, name)}{'' if _alone(stages, name) else f' ({name})'}": _cells(stage, results[name].metrics)
+        f"{_policy(stages, name)}{'' if _alone(stages, name) else f' ({name})'}": _cells(stage, results[name].metrics)
         for name, stage in stages.items()
         if isinstance(stage, EvaluateStage) and name in results
     }
@@ -43,7 +43,13 @@ def table(stages: Mapping[str, StageBase], results: Mapping[str, StageResult]) -
 def _alone(stages: Mapping[str, StageBase], name: str) -> bool:
     """Whether no other stage evaluates the same policy."""
     others = (other for other in stages if other != name and isinstance(stages[other], EvaluateStage))
-    return all(policy_of(stages, other) != policy_of(stages, name) for other in others)
+    return all(_policy(stages, other) != _policy(stages, name) for other in others)
+
+
+def _policy(stages: Mapping[str, StageBase], name: str) -> str:
+    """What a stage evaluates: a stage's policy, the recipe's model, or a model of its own."""
+    own = stages[name].model
+    return policy_of(stages, name) if own is None else own.path or f"the model of {name}"
 
 
 def _cells(stage: EvaluateStage, metrics: Mapping[str, float]) -> dict[str, str]:

@@ -179,10 +179,14 @@ class Rollout(Strict):
 
 
 class Optimizer(Strict):
-    """AdamW on fp32 master weights. Schedules count updates (optimizer steps)."""
+    """AdamW on fp32 master weights. Schedules count updates (optimizer steps).
+
+    lr_floor: share of the learning rate that `cosine` ends at.
+    """
 
     learning_rate: float = Field(default=1e-6, gt=0)
     lr_scheduler_type: Literal["constant", "linear", "cosine"] = "constant"
+    lr_floor: float = Field(default=0.0, ge=0, lt=1)
     warmup_updates: int = Field(default=0, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
     adam_beta1: float = Field(default=0.9, ge=0, lt=1)
@@ -190,6 +194,12 @@ class Optimizer(Strict):
     adam_epsilon: float = Field(default=1e-8, gt=0)
     max_grad_norm: float | None = Field(default=1.0, gt=0)
     gradient_checkpointing: bool = False
+
+    @model_validator(mode="after")
+    def _floor_of_a_cosine(self) -> "Optimizer":
+        if self.lr_floor and self.lr_scheduler_type != "cosine":
+            raise ValueError(f"lr_floor: only `cosine` ends at one, and lr_scheduler_type is {self.lr_scheduler_type}")
+        return self
 
 
 class Mismatch(Strict):

@@ -150,4 +150,5 @@ def _sft_lines(stage: SFTStage, plan: SFTPlan, sizes: DataSizes | None) -> Itera
 
 def _rate(stage: RLStage | SFTStage) -> str:
     warmup = f" after {count(stage.warmup_updates, 'update')} of warm-up" if stage.warmup_updates else ""
-    return f"learning rate {stage.learning_rate:g} {stage.lr_scheduler_type}{warmup}"
+    floor = f" to {stage.lr_floor:g} of it" if stage.lr_floor else ""
+    return f"learning rate {stage.learning_rate:g} {stage.lr_scheduler_type}{floor}{warmup}"

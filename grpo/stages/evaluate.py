@@ -38,7 +38,7 @@ def run(settings: EvaluateStage, inputs: StageInputs) -> StageResult:
         for name, benchmark in missing.items():
             assert engine is not None
             prompts, scorer = opened[name]
-            held_out = HeldOut(benchmark, prompts, scorer, derive_seed(inputs.seed, inputs.name, name))
+            held_out = HeldOut(benchmark, prompts, scorer, derive_seed(inputs.seed, "evaluate", name))
             figures, groups = held_out.measure(engine, rooms.accelerator)
             if rooms.accelerator.is_main_process:
                 write_groups(inputs.folder / COMPLETIONS / f"{name}.jsonl.gz", 0, groups)

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 
 from grpo.atomic import write_folder
@@ -113,6 +114,8 @@ class Rooms:
         """Frees the colocated engine's memory for the update (a no-op where the engine does not sleep)."""
         self.engine.sleep()
         yield
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # what the update cached is the engine's to wake up in
         self.engine.wake()
 
     def evaluate(self, step: int) -> None:

@@ -104,7 +104,7 @@ def trainer_settings(settings: SFTStage, inputs: StageInputs, rows: int) -> "SFT
     microbatch = min(settings.microbatch_size or own, own)
     if own % microbatch:
         raise UserError(
-            f"microbatch_size {microbatch} does not divide the {own} sequences that each of {processes} processes takes",
+            f"microbatch_size {microbatch} does not divide the {own} sequences of each of {processes} processes",
             where=inputs.where("microbatch_size"),
         )
     return SFTConfig(
@@ -114,7 +114,8 @@ def trainer_settings(settings: SFTStage, inputs: StageInputs, rows: int) -> "SFT
         per_device_train_batch_size=microbatch,
         gradient_accumulation_steps=own // microbatch,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type=settings.lr_scheduler_type,
+        lr_scheduler_type="cosine_with_min_lr" if settings.lr_floor else settings.lr_scheduler_type,
+        lr_scheduler_kwargs={"min_lr_rate": settings.lr_floor} if settings.lr_floor else None,
         warmup_steps=settings.warmup_updates,
         weight_decay=settings.weight_decay,
         adam_beta1=settings.adam_beta1,

@@ -14,7 +14,7 @@ def learning_rate(settings: Optimizer, update: int, total_updates: int) -> float
     """The rate of an update, counted from 0.
 
     Over `warmup_updates` it rises linearly and reaches its peak with the first update after them; then it stays
-    (`constant`), or falls to zero at `total_updates` along a line or a half cosine.
+    (`constant`), or falls to zero at `total_updates` along a line, or to `lr_floor` of it along a half cosine.
     """
     if update < settings.warmup_updates:
         return settings.learning_rate * (update + 1) / (settings.warmup_updates + 1)
@@ -26,7 +26,8 @@ def learning_rate(settings: Optimizer, update: int, total_updates: int) -> float
         case "linear":
             return settings.learning_rate * (1.0 - progress)
         case "cosine":
-            return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+            fallen = 0.5 * (1.0 + math.cos(math.pi * progress))
+            return settings.learning_rate * (settings.lr_floor + (1.0 - settings.lr_floor) * fallen)
 
 
 def make_optimizer(weights: Mapping[str, nn.Parameter], settings: Optimizer) -> torch.optim.AdamW:

@@ -85,3 +85,11 @@ def test_rows_of_several_sources_stand_together(
     short = sft_dataset(sources, characters, base=tmp_path, seed=0, max_length=8)
     assert short["input_ids"] == [characters("2+3=5").input_ids + [characters.eos_token_id]] * 2
     assert "stages.s.data.0: 1 rows left out (too_long)" in caplog.text
+
+
+def test_a_template_of_ones_own_does_not_see_the_answer(characters: Any) -> None:
+    """The row's `messages` end in it; the template's are the prompt's."""
+    turns = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "two"}]
+    data = Data(source="rows", template="{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}")
+    (example,) = load_examples(data, characters, rows=[{"messages": turns}], **GIVEN).examples
+    assert (example.prompt, example.completion) == ("[user]1+1?", "two")

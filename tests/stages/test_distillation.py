@@ -10,6 +10,7 @@ from grpo.algorithm.kl import kl_to_reference
 from grpo.errors import UserError
 from grpo.models.characters import character_tokenizer
 from grpo.models.tiny import make_tiny
+from grpo.pipeline.preflight import preflight
 from grpo.pipeline.run import run_recipe
 from grpo.recipe.fields import TinyModel
 from grpo.recipe.load import load_recipe
@@ -70,8 +71,16 @@ def test_a_teacher_that_reads_other_tokens_is_refused(tmp_path: Path) -> None:
     tokenizer.add_tokens(["<more>"])
     tokenizer.save_pretrained(tmp_path / "other")
     loaded = load_recipe(write(tmp_path), ["stages.teacher=null", f"stages.student.reference={tmp_path / 'other'}"])
-    with pytest.raises(UserError, match="has another vocabulary than the policy"):
-        run_recipe(loaded)
+    for check in (preflight, run_recipe):
+        with pytest.raises(UserError, match="has another vocabulary than the policy"):
+            check(loaded)
+
+
+def test_a_teacher_that_is_not_there_is_told_before_anything_runs(tmp_path: Path) -> None:
+    loaded = load_recipe(write(tmp_path), ["stages.teacher=null", "stages.student.reference=/no/such/teacher"])
+    with pytest.raises(UserError, match="cannot read the configuration and tokenizer of '/no/such/teacher'") as caught:
+        preflight(loaded)
+    assert caught.value.where == "stages.student.reference" and not (tmp_path / "run").exists()
 
 
 def test_its_gradient_is_that_of_the_reverse_kl_of_each_token() -> None:

@@ -21,6 +21,14 @@ def test_the_rate_is_a_function_of_the_update(kind: str, expected: list[float]) 
     assert [learning_rate(settings, update, 6) for update in range(6)] == pytest.approx(expected)
 
 
+def test_a_cosine_ends_at_its_floor() -> None:
+    """R1's SFT falls from 5e-5 to 5e-6."""
+    settings = Optimizer(learning_rate=5e-5, lr_scheduler_type="cosine", lr_floor=0.1)
+    assert [learning_rate(settings, at, 100) for at in (0, 50, 100)] == pytest.approx([5e-5, 2.75e-5, 5e-6])
+    with pytest.raises(ValueError, match="lr_floor: only `cosine` ends at one"):
+        Optimizer(lr_scheduler_type="linear", lr_floor=0.1)
+
+
 def test_past_the_end_the_rate_stays_where_it_ended() -> None:
     assert learning_rate(Optimizer(lr_scheduler_type="linear"), 9, 6) == 0.0
     assert learning_rate(Optimizer(warmup_updates=9), 9, 6) == 1e-6
