@@ -77,7 +77,8 @@ def _merge(
             del merged[key]
             _replace_places(here, places, {})
         elif isinstance(old, dict) and isinstance(new_mapping, dict) and not isinstance(new, str):
-            places[here] = over_places[here]
+            if here in over_places:  # a mapping that an override made on its way has none
+                places[here] = over_places[here]
             merged[key] = _merge(old, new_mapping, here, places, over_places)
         else:
             merged[key] = new

@@ -32,6 +32,9 @@ def test_it_follows_the_command_line_and_what_extends_it(tmp_path: Path) -> None
     path = write(tmp_path, RECIPE)
     stages = load_recipe(path, ["stages.a.num_generations=4", "stages.a.steps=2"]).recipe.stages
     assert [(s.num_generations, s.steps) for s in stages.values()] == [(4, 2), (4, 7), (4, 7)]  # type: ignore[union-attr]
+    deep = load_recipe(path, ["stages.b.checkpoints.save_every=3", "stages.a.checkpoints.keep_last=1"]).recipe.stages
+    found = [(s.checkpoints.save_every, s.checkpoints.keep_last) for s in deep.values()]  # type: ignore[union-attr]
+    assert found == [(10, 1), (3, 1), (3, 1)]
     over = write(tmp_path, "extends: r.yaml\nstages: {a: {learning_rate: 5e-4}, c: null}\n", "over.yaml")
     stages = load_recipe(over).recipe.stages
     assert [s.learning_rate for s in stages.values()] == [5e-4, 5e-4]  # type: ignore[union-attr]
