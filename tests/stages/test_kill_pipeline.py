@@ -19,6 +19,7 @@ SMALL = (
     *(f"stages.{name}.steps=6" for name in ("base_model", "student_base")),
     *(f"stages.{name}.checkpoints.save_every=3" for name in ("base_model", "student_base")),
     *(f"stages.{name}.epochs=1" for name in ("cold_start", "sft", "distill")),
+    *(f"stages.{name}.max_length=160" for name in ("cold_start", "sft", "distill")),
     *(f"stages.{name}.steps=4" for name in ("r1_zero", "reasoning_rl", "rl_all", "student_rl")),
     *(f"stages.{name}.prompts_per_step=8" for name in ("r1_zero", "reasoning_rl", "rl_all")),
     *(f"stages.{name}.checkpoints.save_every={SAVE_EVERY}" for name in ("r1_zero", "reasoning_rl", "rl_all")),
