@@ -104,3 +104,6 @@ class RLStage(TrainedStage, RLSettings):
             yield "reference: without `beta` nothing is compared with it: give a beta > 0"
         if self.refresh_reference_every:
             yield "reference: it cannot be another policy and be refreshed by the stage's own: give one of the two"
+        choosing = self.sampling_rounds > 1 or self.train_generations is not None or self.skip_flat is not None
+        if choosing and not self.all_rewards:
+            yield "rewards: sampling_rounds, train_generations and skip_flat choose by reward, and there is none"

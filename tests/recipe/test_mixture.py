@@ -63,6 +63,10 @@ def test_each_row_is_judged_by_the_rewards_of_its_source_and_of_the_stage() -> N
         ({"changes": [{"at_update": 9, "mixture": {"maths": 1}}]}, "no source maths (sources: math, general)"),
         ({"changes": [{"at_update": 9, "mixture": {"math": 0, "general": 0}}]}, "every source has weight 0"),
         ({"reference": "stage:teacher"}, "reference: without `beta` nothing is compared with it"),
+        (
+            {"mixture": {}, "data": {"source": "a.jsonl"}, "reference": "m", "beta": 1, "sampling_rounds": 2},
+            "rewards: sampling_rounds, train_generations and skip_flat choose by reward, and there is none",
+        ),
         ({"reference": "m", "beta": 1, "refresh_reference_every": 2}, "reference: it cannot be another policy and be"),
     ],
 )
