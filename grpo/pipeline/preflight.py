@@ -74,7 +74,11 @@ def preflight(
             check_templates(recipe.stages, given)
             return Report({}, tuple(_waits(each, other) for each, other in waiting))
         models = {name: model_of(recipe.stages, name, recipe.model) for name in stages if there[name]}
-        readers = {model: open_reader(model, loaded.base) for model in dict.fromkeys(models.values())}
+        owners = {model_of(recipe.stages, name, recipe.model): name for name in stages if recipe.stages[name].model}
+        readers = {
+            model: open_reader(model, loaded.base, f"stages.{owners[model]}.model" if model in owners else "model")
+            for model in dict.fromkeys(models.values())
+        }
         for name in stages:
             check_reference(recipe, name, loaded.base)
         found: dict[str, Lengths] = {}

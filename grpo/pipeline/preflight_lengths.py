@@ -70,8 +70,9 @@ class Read:
     show: Progress
 
 
-def open_reader(model: Model, base: Path) -> Reader:
-    """Tokenizer and context. Raises UserError where the model's folder or hub name cannot be read."""
+def open_reader(model: Model, base: Path, where: str = "model") -> Reader:
+    """Tokenizer and context. where: the key that names the model. Raises UserError where its folder or hub name cannot
+    be read."""
     if model.tiny is not None:
         from grpo.models.characters import character_tokenizer
 
@@ -87,7 +88,7 @@ def open_reader(model: Model, base: Path) -> Reader:
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"cannot read the configuration and tokenizer of {path!r}: {_first_line(error)}",
-            where="model.path",
+            where=f"{where}.path",
             advice="Give a folder written by save_pretrained, or a hub name that this machine can reach.",
         ) from error
     return Reader(tokenizer, getattr(config.get_text_config(), "max_position_embeddings", None))

@@ -61,9 +61,9 @@ def _rl_lines(stage: RLStage, plan: RLPlan, sizes: DataSizes | None) -> Iterator
         f"update   {count(stage.updates_per_step, 'update')} a step, each of {plan.completions_per_update:,} "
         f"completions ({plan.groups_per_update:g} groups), in micro-batches of {stage.tokens_per_microbatch:,} tokens"
     )
-    yield f"loss     {stage.loss_type}, beta {stage.beta:g}, {_rate(stage)}"
+    yield f"loss     {stage.loss_type}, beta {stage.beta:g}, {_rate(stage)}{_adapters(stage)}"
     if stage.reference is not None:
-        yield f"reference {stage.reference}"
+        yield f"kl to    {stage.reference}"
     if plan.steps is None or plan.completions is None:
         yield f"run      {stage.epochs:g} epochs: the number of steps is known once the data has been read"
     else:
@@ -137,7 +137,7 @@ def _sft_lines(stage: SFTStage, plan: SFTPlan, sizes: DataSizes | None) -> Itera
         f"update   {stage.batch_size} sequences of at most {stage.max_length:,} tokens, "
         f"in {count(microbatches, 'micro-batch')}"
     )
-    yield f"loss     {_rate(stage)}"
+    yield f"loss     {_rate(stage)}{_adapters(stage)}"
     if plan.updates is None:
         yield f"run      {stage.epochs:g} epochs: the number of updates is known once the data has been read"
     else:
@@ -146,6 +146,10 @@ def _sft_lines(stage: SFTStage, plan: SFTPlan, sizes: DataSizes | None) -> Itera
         yield f"epochs   {sizes.rows:,} rows; each is taken {plan.sequences / sizes.rows:.3g} times"
     if stage.packing:
         yield "note: packing puts several rows into a sequence: an epoch is fewer updates than its rows suggest"
+
+
+def _adapters(stage: RLStage | SFTStage) -> str:
+    return f", LoRA of rank {stage.lora.r}" if stage.lora else ""
 
 
 def _rate(stage: RLStage | SFTStage) -> str:

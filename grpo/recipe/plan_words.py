@@ -7,7 +7,9 @@ from grpo.recipe.plan import engine_choice
 
 
 def rows_of(data: Data) -> str:
-    return f"{data.source}, rows {data.rows}" if data.rows else data.source
+    part = [data.source, data.name, None if data.split == "train" else data.split]
+    named = " ".join(text for text in part if text)
+    return f"{named}, rows {data.rows}" if data.rows else named
 
 
 def template_of(data: Data) -> str:

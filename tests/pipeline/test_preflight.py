@@ -142,6 +142,7 @@ def test_prompts_that_do_not_fit_are_dropped_by_choice(write):
         ("trackers=[wandbb]", "trackers", "unknown tracker 'wandbb'"),
         ("run_dir=/dev/null/run", "run_dir", "/dev/null is not a folder"),
         ("model=/no/such/model", "model.path", "cannot read the configuration and tokenizer of '/no/such/model'"),
+        ("stages.warm.model=/no/such", "stages.warm.model.path", "cannot read the configuration and tokenizer of"),
     ],
 )
 def test_other_mistakes_name_their_key(write, override, where, message):
