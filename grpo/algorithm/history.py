@@ -17,7 +17,7 @@ from grpo.records import Group
 
 SOLVED, UNSOLVED = "solved", "unsolved"
 SHARES = {SOLVED: 1 / 3, UNSOLVED: 2 / 3}
-"""Of the target share of groups without signal; the paper's."""
+"""Of the target share of groups without signal: prompts never solved may become solvable, solved ones stay."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ class SkipFlat(Strict):
     """Prompts whose last z groups had no signal are skipped with probability 1 - p^z (grpo/algorithm/history.py).
 
     explore: p at the start. target: share of a round's groups without signal that p is steered to, by `step` a round.
-    Defaults are the paper's.
     """
 
     explore: float = Field(default=0.5, gt=0, le=1)
