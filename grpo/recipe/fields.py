@@ -186,7 +186,7 @@ class Optimizer(Strict):
 
     learning_rate: float = Field(default=1e-6, gt=0)
     lr_scheduler_type: Literal["constant", "linear", "cosine"] = "constant"
-    lr_floor: float = Field(default=0.0, ge=0, lt=1)
+    lr_floor: float | None = Field(default=None, ge=0, lt=1)
     warmup_updates: int = Field(default=0, ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
     adam_beta1: float = Field(default=0.9, ge=0, lt=1)

@@ -115,7 +115,7 @@ def check(stages: Mapping[str, Any]) -> None:
             raise ValueError(
                 f"stages.{name}.model: it starts from the policy of {found.policy}, which is a model already"
             )
-        if found.reference is not None and found.reference not in trained:
+        if found.reference is not None and found.reference not in trained[1:]:
             raise ValueError(f"stages.{name}.reference: {_no_such('a policy', found.reference, trained[1:])}")
         sampled = [other for other in others if stages[other].kind == "sample"]
         for other in found.rows:

@@ -106,12 +106,14 @@ class VllmEngine:
     def sleep(self) -> None:
         """On a GPU: weights to host memory, KV cache dropped. On CPU there is nothing to give back."""
         if self._sleeps and not self._asleep:
-            self._running.sleep(level=1)
+            with naming_death():
+                self._running.sleep(level=1)
             self._asleep = True
 
     def wake(self) -> None:
         if self._asleep:
-            self._running.wake_up()
+            with naming_death():
+                self._running.wake_up()
             self._asleep = False
 
     def close(self) -> None:

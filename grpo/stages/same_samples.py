@@ -25,7 +25,8 @@ def _without_rows(what: Mapping[str, Any]) -> str:
 
 
 def _measures(what: Mapping[str, Any]) -> list[str]:
+    filters = what["settings"].get("keep", [])  # a key leaves out what is not set
     keep = SampleStage.model_validate(
-        {"kind": "sample", "data": {"source": "any"}, "rewards": ["math"], "keep": what["settings"]["keep"]}
+        {"kind": "sample", "data": {"source": "any"}, "rewards": ["math"], "keep": filters}
     ).keep
     return [reward.model_dump_json() for reward in rewards_of(keep)]

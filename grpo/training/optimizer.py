@@ -27,7 +27,8 @@ def learning_rate(settings: Optimizer, update: int, total_updates: int) -> float
             return settings.learning_rate * (1.0 - progress)
         case "cosine":
             fallen = 0.5 * (1.0 + math.cos(math.pi * progress))
-            return settings.learning_rate * (settings.lr_floor + (1.0 - settings.lr_floor) * fallen)
+            floor = settings.lr_floor or 0.0
+            return settings.learning_rate * (floor + (1.0 - floor) * fallen)
 
 
 def make_optimizer(weights: Mapping[str, nn.Parameter], settings: Optimizer) -> torch.optim.AdamW:

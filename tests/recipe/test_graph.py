@@ -67,6 +67,7 @@ def test_the_order_of_the_file_gives_way_to_what_a_stage_needs() -> None:
         ({"zero": {"policy": "sft"}}, "stages need each other in a circle: "),
         ({"rl_all": {"model": "m2"}}, "stages.rl_all.model: it starts from the policy of sft, which is a model"),
         ({"rl_all": {"reference": "stage:exam", "beta": 1}}, "stages.rl_all.reference: no stage 'exam' that makes a"),
+        ({"rl_all": {"reference": "stage:base", "beta": 1}}, "stages.rl_all.reference: no stage 'base' that makes a"),
         ({"zero": {"reference": "stage:sft", "beta": 1}}, "stages need each other in a circle: "),
         ({"rl_all": {"require": {"exam": ">= 1"}}}, "'exam' given; must be STAGE.METRIC"),
         ({"rl_all": {"require": {"exam.x": "about 1"}}}, "'about 1' given; must be a comparison such as '>= 0.4'"),
