@@ -169,12 +169,11 @@ def test_what_is_replaced_is_kept_and_filters_sample_nothing_again(
 
 def test_filters_that_are_added_or_all_taken_away_sample_nothing_again(place: Path, tmp_path: Path) -> None:
     folder = copy(place, tmp_path)
-    for keep in ("[]", "[finished]", "[]"):
+    for keep in ("[]", "[finished]"):
         changed = load(folder, f"stages.traces.keep={keep}", "stages.student.steps=1")
         (traces,) = (each for each in intents(changed) if each.name == "traces")
         assert (traces.action, traces.keeps_samples) == ("again", True)
-        if keep == "[]":
-            run_recipe(changed)
+        run_recipe(changed)
 
 
 def copy(place: Path, tmp_path: Path) -> Path:
