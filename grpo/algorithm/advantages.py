@@ -24,14 +24,16 @@ Row = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class GroupAdvantages:
-    """One list a group, one number a completion, in the order of the groups and of their completions.
+    """One list a group, one entry a completion, in the order of the groups and of their completions.
 
     advantages: 0.0 where the reward is None.
     rewards: the weighted sum of scores, or None: not judged (see `group_advantages`).
+    counted: whether the completion is trained on and in the denominators of the loss.
     """
 
     advantages: list[list[float]]
     rewards: list[list[float | None]]
+    counted: list[list[bool]]
 
 
 def group_advantages(
@@ -47,9 +49,9 @@ def group_advantages(
 
     Which completions count. A completion that some reward of non-zero weight could not judge (`bad_reference`,
     `timeout`, `error`) is left out of everything: baseline, std of the group and of the batch; its reward is None and
-    its advantage 0. So is one to which no weighted reward applies: nothing was said about it, unless `keep_unrewarded`
-    (something else teaches, such as a teacher's log-probs): its reward is then 0. A single reward that is
-    `not_applicable` only drops its own term; the remaining weights are not rescaled (TRL's rule for None).
+    its advantage 0. So is one to which no weighted reward applies, since nothing was said about it; with
+    `keep_unrewarded` (something else teaches, such as a teacher's log-probs) it is counted all the same. A single reward
+    that is `not_applicable` only drops its own term; the remaining weights are not rescaled (TRL's rule for None).
 
     sum_then_normalize: r = Σ_k w_k s_k, then A = (r - b) / (std + 1e-4).
         b: mean of the group (DeepSeekMath, arXiv 2402.03300 §4.1.2), or of the group without the completion itself
@@ -66,7 +68,8 @@ def group_advantages(
     contradict each other.
     """
     found = [[_row(group, completion, verdicts, weights) for completion, verdicts in _pairs(group)] for group in groups]
-    rows = [[row if row or keep_unrewarded else None for row in group] for group in found]
+    counted = [[row is not None and (bool(row) or keep_unrewarded) for row in group] for group in found]
+    rows = [[row or None for row in group] for group in found]
     rewards = [[None if row is None else _weighted_sum(row, weights) for row in group] for group in rows]
     if aggregation == "normalize_then_sum":
         if baseline != "mean" or scale_rewards != "group":
@@ -74,9 +77,9 @@ def group_advantages(
                 "normalize_then_sum centres and scales each reward within its group and their sum over the batch: "
                 f"baseline={baseline!r} with scale_rewards={scale_rewards!r} has no place in it, use 'mean' and 'group'"
             )
-        return GroupAdvantages(_normalized_sums(rows, weights), rewards)
+        return GroupAdvantages(_normalized_sums(rows, weights), rewards, counted)
     centred = [_centre(group, baseline) for group in rewards]
-    return GroupAdvantages(_scale(centred, rewards, scale_rewards), rewards)
+    return GroupAdvantages(_scale(centred, rewards, scale_rewards), rewards, counted)
 
 
 def mean(values: Sequence[float]) -> float:

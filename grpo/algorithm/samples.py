@@ -9,28 +9,30 @@ from grpo.records import Completion, Group, Sample
 def to_samples(groups: Sequence[Group], advantages: GroupAdvantages, *, mask_truncated: bool) -> list[Sample]:
     """One sample a completion, in the order of the groups.
 
-    Not counted, and then without advantage: completions without a reward (`group_advantages`), and with mask_truncated
+    Not counted, and then without advantage: those that `group_advantages` does not count, and with mask_truncated
     those that ended by length. A truncated completion's reward stays in its group's baseline and std (DAPO's overlong
     filtering, arXiv 2503.14476 §3.4, masks the loss alone; TRL likewise). A completion whose advantage is 0 is counted.
     """
     samples = []
-    for group, values, rewards in zip(groups, advantages.advantages, advantages.rewards, strict=True):
-        for completion, advantage, reward in zip(group.completions, values, rewards, strict=True):
-            counted = reward is not None and not (mask_truncated and completion.finish_reason == "length")
+    for group, values, counts in zip(groups, advantages.advantages, advantages.counted, strict=True):
+        for completion, advantage, counted in zip(group.completions, values, counts, strict=True):
+            counted = counted and not (mask_truncated and completion.finish_reason == "length")
             samples.append(_sample(group, completion, advantage if counted else 0.0, counted))
     return samples
 
 
 def reward_statistics(groups: Sequence[Group], advantages: GroupAdvantages) -> dict[str, float]:
     """`reward` and `reward_std` over all judged completions (std unbiased), and `frac_reward_zero_std`: the share of
-    groups without signal, whose judged rewards are all equal or fewer than two. No key where nothing was judged."""
+    groups without signal, whose judged rewards are all equal or fewer than two; a group that only a teacher judges is
+    not among them. No key where nothing was judged."""
     for group, rewards in zip(groups, advantages.rewards, strict=True):
         if len(group.completions) != len(rewards):
             raise ValueError(f"prompt {group.prompt.id}: {len(group.completions)} completions, {len(rewards)} rewards")
     known = [reward for rewards in advantages.rewards for reward in judged(rewards)]
     if not known:
         return {}
-    flat = [unbiased_std(judged(rewards)) == 0.0 for rewards in advantages.rewards]
+    both = zip(advantages.rewards, advantages.counted, strict=True)
+    flat = [unbiased_std(judged(rewards)) == 0.0 for rewards, counted in both if judged(rewards) or not any(counted)]
     return {
         "reward": mean(known),
         "reward_std": unbiased_std(known),

@@ -43,6 +43,7 @@ def check_prompts(
     """
     scorer = Scorer(rewards, workers=1, base=base, functions=functions, where=f"{where}.rewards")
     try:
+        scorer.check()
         place = f"{where}.data"
         if given is None:
             rows = load_rows(data, base=base, where=place, seed=seed)

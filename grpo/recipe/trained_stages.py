@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, PositiveInt, Tag, model_validator
 
 from grpo.recipe.fields import Checkpoints, Data, Evaluate, Optimizer, Reward
-from grpo.recipe.mixture import ALONE, PromptSource, SourceName, distinct, mistakes
+from grpo.recipe.mixture import ALONE, PromptSource, SourceName, distinct, mistakes, source_key
 from grpo.recipe.rl_settings import RLSettings
 from grpo.recipe.stage_base import TrainedStage
 
@@ -105,5 +105,7 @@ class RLStage(TrainedStage, RLSettings):
         if self.refresh_reference_every:
             yield "reference: it cannot be another policy and be refreshed by the stage's own: give one of the two"
         choosing = self.sampling_rounds > 1 or self.train_generations is not None or self.skip_flat is not None
-        if choosing and not self.all_rewards:
-            yield "rewards: sampling_rounds, train_generations and skip_flat choose by reward, and there is none"
+        for name, source in self.sources.items():
+            if choosing and not (self.rewards or source.rewards):
+                whose = f"{source_key(name)}rewards"
+                yield f"{whose}: sampling_rounds, train_generations and skip_flat choose by reward, and there is none"

@@ -39,6 +39,7 @@ class DeathWatch:
             for call in list(core.utility_results.values()):
                 if not call.done():
                     call.set_exception(EngineDeadError())
+            return
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 A row reward sees the row's columns, `prompt` as rendered text and `completion_ids`; a group reward the same of each
 completion of a group, in columns; a function in TRL's convention `prompts` and `completions`, as messages where the
-prompt was messages, and every column as a list over all rows of the step, in group order.
+prompt was messages, `asked` (the row's own prompts, before template and examples) and every column as a list over all
+rows of the step, in group order.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from grpo.records import Completion, Prompt
 from grpo.scoring.sources import Source
 
 STEP = "step"  # key in the pool of what is judged once a step
-RESERVED = frozenset({"prompts", "completions", "completion_ids", "trainer_state", "log_metric", "log_extra"})
+RESERVED = frozenset({"asked", "prompts", "completions", "completion_ids", "trainer_state", "log_metric", "log_extra"})
 Rows = Sequence[tuple[Prompt, Completion]]
 
 
@@ -71,6 +72,7 @@ def _batch_kwargs(rows: Rows) -> dict[str, Any]:
     names = dict.fromkeys(name for prompt, _ in rows for name in prompt.columns)
     return {
         **{name: [p.columns.get(name) for p, _ in rows] for name in names if name not in RESERVED},
+        "asked": [p.asked or p.text for p, _ in rows],
         "prompts": [p.text if p.messages is None else [dict(m) for m in p.messages] for p, _ in rows],
         "completions": [_as_the_prompt(p, c) for p, c in rows],
         "completion_ids": [list(c.token_ids) for _, c in rows],

@@ -8,7 +8,9 @@ policy learns to please the model: see `mixture` and `changes`. Of helpfulness i
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,9 +24,9 @@ Messages = Sequence[Mapping[str, str]]
 class RewardModel:
     """Scores a step's completions in batches, in this process, on the accelerator where there is one.
 
-    path: folder or hub name. part: `reply` (what stands after the reasoning) or `all`. scale: factor on the logit.
-    batch_size: sequences at a time. A sequence that does not fit into the model's context could not be judged.
-    The model is loaded when the first step is scored. Raises UserError where it cannot be, or has several outputs.
+    path: folder (relative to base_folder) or hub name. part: `reply` (what stands after the reasoning) or `all`.
+    scale: factor on the logit. batch_size: sequences at a time. A sequence that does not fit into the model's context
+    could not be judged.
     """
 
     stays = "it holds a model"
@@ -32,6 +34,7 @@ class RewardModel:
     def __init__(
         self,
         path: str,
+        base_folder: Path = Path(),
         part: str = "reply",
         scale: float = 1.0,
         batch_size: int = 8,
@@ -40,18 +43,57 @@ class RewardModel:
     ) -> None:
         if part not in ("reply", "all"):
             raise UserError(f"part is `reply` or `all`, got {part!r}", where="params.part")
-        self._path, self._part, self._scale, self._batch_size = path, part, scale, batch_size
-        self._dtype, self._revision = getattr(torch, dtype), revision or "main"
+        folder = base_folder / Path(path).expanduser()
+        self._path, self._part, self._scale = str(folder) if folder.is_dir() else path, part, scale
+        self._dtype, self._batch_size, self._revision = getattr(torch, dtype), batch_size, revision or "main"
         self._loaded: tuple[Any, Any] | None = None
 
+    def check(self) -> None:
+        """Reads what is small: configuration and tokenizer. Raises UserError where it is no reward model."""
+        from transformers import AutoConfig
+
+        with self._reading():
+            config = AutoConfig.from_pretrained(self._path, revision=self._revision)
+            self._tokenizer()
+        if config.num_labels != 1:
+            raise UserError(
+                f"{self._path!r} has {config.num_labels} outputs, and a reward model has one", where="params.path"
+            )
+
+    def load(self) -> None:
+        """Its weights into memory. Raises UserError where they cannot be read."""
+        if self._loaded is not None:
+            return
+        from transformers import AutoModelForSequenceClassification
+
+        self.check()
+        with self._reading():
+            tokenizer = self._tokenizer()
+            model = AutoModelForSequenceClassification.from_pretrained(
+                self._path, dtype=self._dtype, revision=self._revision
+            )
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        model.config.pad_token_id = tokenizer.pad_token_id
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._loaded = model.eval().to(device), tokenizer
+
     def __call__(
-        self, *, prompts: Sequence[str | Messages], completions: Sequence[str | Messages], **_: Any
+        self,
+        *,
+        prompts: Sequence[str | Messages],
+        completions: Sequence[str | Messages],
+        asked: Sequence[str | Messages] | None = None,
+        **_: Any,
     ) -> list[float]:
-        """NaN where a sequence does not fit."""
-        model, tokenizer = self._load()
-        texts = [self._text(tokenizer, *pair) for pair in zip(prompts, completions, strict=True)]
-        plain = [isinstance(prompt, str) for prompt in prompts]  # a chat template writes its special tokens itself
-        rows = [tokenizer(t, add_special_tokens=add).input_ids for t, add in zip(texts, plain, strict=True)]
+        """NaN where a sequence does not fit. asked: the prompts before the policy's template; without it, `prompts`."""
+        self.load()
+        assert self._loaded is not None
+        model, tokenizer = self._loaded
+        replies = [self._judged_part(completion) for completion in completions]
+        texts = [_text(tokenizer, *row) for row in zip(asked or prompts, prompts, replies, strict=True)]
+        plain = tokenizer.chat_template is None  # a chat template writes its special tokens itself
+        rows = [tokenizer(text, add_special_tokens=plain).input_ids for text in texts]
         longest = getattr(model.config, "max_position_embeddings", None) or math.inf
         scores = [math.nan] * len(rows)
         fitting = sorted((place for place, row in enumerate(rows) if len(row) <= longest), key=lambda p: len(rows[p]))
@@ -66,35 +108,29 @@ class RewardModel:
         padded = tokenizer.pad({"input_ids": list(rows)}, return_tensors="pt").to(model.device)
         return model(**padded).logits[:, 0].float().tolist()
 
-    def _text(self, tokenizer: Any, prompt: str | Messages, completion: str | Messages) -> str:
-        """The conversation in the reward model's own template; plain text where the prompt is plain."""
+    def _judged_part(self, completion: str | Messages) -> str:
         reply = completion if isinstance(completion, str) else completion[-1]["content"]
-        reply = after_reasoning(reply).strip() if self._part == "reply" else reply
-        if isinstance(prompt, str):
-            return prompt + reply
-        turns = [*map(dict, prompt), {"role": "assistant", "content": reply}]
-        return tokenizer.apply_chat_template(turns, tokenize=False)
+        return after_reasoning(reply).strip() if self._part == "reply" else reply
 
-    def _load(self) -> tuple[Any, Any]:
-        if self._loaded is None:
-            from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    def _tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
 
-            source = {"revision": self._revision}
-            try:
-                model = AutoModelForSequenceClassification.from_pretrained(self._path, dtype=self._dtype, **source)
-                tokenizer = AutoTokenizer.from_pretrained(self._path, **source)
-            except (OSError, ValueError) as error:
-                raise UserError(
-                    f"cannot load a reward model from {self._path!r}: {error}", where="params.path"
-                ) from error
-            if model.config.num_labels != 1:
-                raise UserError(
-                    f"{self._path!r} has {model.config.num_labels} outputs, and a reward model has one",
-                    where="params.path",
-                )
-            if tokenizer.pad_token_id is None:
-                tokenizer.pad_token = tokenizer.eos_token
-            model.config.pad_token_id = tokenizer.pad_token_id
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-            self._loaded = model.eval().to(device), tokenizer
-        return self._loaded
+        return AutoTokenizer.from_pretrained(self._path, revision=self._revision)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot load a reward model from {self._path!r}: {error}", where="params.path") from error
+
+
+def _text(tokenizer: Any, asked: str | Messages, prompt: str | Messages, reply: str) -> str:
+    """The conversation in the reward model's own template, whatever the policy's is; as plain text without one, where a
+    prompt that the policy saw unchanged goes on into the reply."""
+    if tokenizer.chat_template is not None:
+        turns = [{"role": "user", "content": asked}] if isinstance(asked, str) else [dict(turn) for turn in asked]
+        return tokenizer.apply_chat_template([*turns, {"role": "assistant", "content": reply}], tokenize=False)
+    if isinstance(asked, str):
+        return asked + reply if asked == prompt else f"{asked}\n\n{reply}"
+    return "\n\n".join([*(turn["content"] for turn in asked), reply])

@@ -6,8 +6,8 @@
     groups = scorer.finish()               # group rewards, a call a group; TRL-style functions, once, in group order
     scorer.guard(groups)                   # of all processes
 
-Wrong is not the same as could not judge: a step in which more than `max_unjudged` of the completions have a weighted
-reward that could not judge them stops the run with the first reason.
+Wrong is not the same as could not judge: a step in which weighted rewards could not judge more than `max_unjudged` of
+the completions, or one of them more than that of those it judges, stops the run with the first reason.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,11 +16,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from grpo.errors import GuardError
+from grpo.errors import GuardError, UserError
 from grpo.recipe.fields import Reward
 from grpo.records import Completion, Group, Prompt
 from grpo.scoring.calls import row_of, step_calls
-from grpo.scoring.sources import open_sources
+from grpo.scoring.sources import Loaded, Source, open_sources
 from rewards.batch import BatchResult, call_batch
 from rewards.pool import Pool
 from rewards.protocol import Judging
@@ -56,7 +56,7 @@ class Scorer:
     ) -> None:
         self._sources = open_sources(rewards, functions or {}, base, where, judged or {})
         self.labels: tuple[str, ...] = tuple(source.label for source in self._sources)
-        self.max_unjudged = max_unjudged
+        self.max_unjudged, self._where = max_unjudged, where
         specs = {source.label: source.spec for source in self._sources if source.spec is not None}
         self._pool = Pool(specs, workers) if specs else None
         self._prompts: list[Prompt] = []
@@ -74,6 +74,23 @@ class Scorer:
             if isinstance(source.judge, Judging) and source.judges(prompt)
         ]
         return [Unreadable(prompt, label, reason) for prompt, label, reason in checked if reason is not None]
+
+    def check(self) -> None:
+        """Whether what rewards will load is there. Raises UserError."""
+        self._of_models(lambda judge: judge.check())
+
+    def load(self) -> None:
+        """Models behind rewards into this process, before anything is sampled. Raises UserError."""
+        self._of_models(lambda judge: judge.load())
+
+    def _of_models(self, act: Callable[[Loaded], None]) -> None:
+        for index, source in enumerate(self._sources):
+            if isinstance(source.judge, Loaded):
+                try:
+                    act(source.judge)
+                except UserError as error:
+                    where = f"{self._where}[{index}].{error.where}"
+                    raise UserError(error.message, where=where, advice=error.advice) from error
 
     def begin(self, prompts: Sequence[Prompt], step: int = 0) -> None:
         """Open a step: its prompts, in group order. `step` is what TRL-style functions see as
@@ -128,17 +145,25 @@ class Scorer:
         ]
         return self._groups(rows, verdicts)
 
-    def guard(self, groups: Iterable[Group], weights: Mapping[str, float] | None = None) -> None:
+    def guard(self, groups: Sequence[Group], weights: Mapping[str, float] | None = None) -> None:
         """Raises GuardError where more than `max_unjudged` of the groups' completions could not be judged by a reward
-        that has a weight. groups: of all processes, so that all stop or none. weights: now, where they change."""
+        that has a weight, or of those that one reward judges where they are of several prompts (one prompt alone may be
+        a hard one). groups: of all processes, so that all stop or none. weights: now, where they change."""
+        counting = [s for s in self._sources if (s.counts if weights is None else weights[s.label] != 0)]
+        self._guard(counting, groups, "this step's completions")
+        for source in counting:
+            own = [group for group in groups if source.judges(group.prompt)]
+            if len(own) > 1:
+                self._guard([source], own, "the completions that it judges")
+
+    def _guard(self, sources: Sequence[Source], groups: Iterable[Group], whose: str) -> None:
         verdicts = [verdict for group in groups for verdict in group.verdicts]
-        counting = [s.label for s in self._sources if (s.counts if weights is None else weights[s.label] != 0)]
-        failed = [(label, v[label]) for v in verdicts for label in counting if v[label].unjudged]
-        share = sum(any(v[label].unjudged for label in counting) for v in verdicts) / max(len(verdicts), 1)
+        failed = [(s.label, v[s.label]) for v in verdicts for s in sources if v[s.label].unjudged]
+        share = sum(any(v[s.label].unjudged for s in sources) for v in verdicts) / max(len(verdicts), 1)
         if share > self.max_unjudged:
             label, first = failed[0]
             raise GuardError(
-                f"{share:.0%} of this step's completions could not be judged (max_unjudged: {self.max_unjudged:.0%}); "
+                f"{share:.0%} of {whose} could not be judged (max_unjudged: {self.max_unjudged:.0%}); "
                 f"the first, by reward {label!r}: {first.status}\n{first.detail}"
             )
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from grpo.errors import UserError
 from grpo.recipe.fields import Reward
@@ -30,6 +30,15 @@ Kind = Literal["row", "group", "batch"]
 
 OURS = {"reward_model": "grpo.scoring.reward_model:RewardModel"}
 """Rewards that ship with this package and not with `rewards`, which never imports torch."""
+
+
+@runtime_checkable
+class Loaded(Protocol):
+    """A reward with a model behind it. `check` reads what is small, `load` the rest; both raise UserError."""
+
+    def check(self) -> None: ...
+
+    def load(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

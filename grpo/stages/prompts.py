@@ -45,8 +45,9 @@ def open_scorer(
     max_unjudged: float,
     judged: Mapping[str, Collection[str]] | None = None,
 ) -> Scorer:
-    """The worker processes of these rewards; whoever opens them closes them. judged: see `Scorer`."""
-    return Scorer(
+    """The worker processes of these rewards, and models behind them loaded; whoever opens them closes them. judged: see
+    `Scorer`."""
+    scorer = Scorer(
         rewards,
         workers=workers,
         base=inputs.base,
@@ -55,6 +56,8 @@ def open_scorer(
         where=inputs.where(key),
         judged=judged,
     )
+    scorer.load()
+    return scorer
 
 
 def readable(data: PromptSet, scorer: Scorer, settings: Data, where: str) -> PromptSet:

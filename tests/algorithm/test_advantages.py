@@ -77,11 +77,25 @@ def test_no_reward_applies_is_not_a_zero(group: Callable) -> None:
     assert result.advantages == [[0.5, 0.0, -0.5]]
 
 
-def test_where_something_else_teaches_no_reward_is_a_zero_and_unjudged_stays_left_out(group: Callable) -> None:
-    mixed = group([1.0], [None], ["error"])
-    assert group_advantages([mixed], ONE, scale_rewards="none", keep_unrewarded=True).rewards == [[1.0, 0.0, None]]
+def test_where_something_else_teaches_what_no_reward_judges_is_counted_and_nothing_else(group: Callable) -> None:
+    mixed = group([1.0], [None], ["error"], [0.5])
+    found = group_advantages([mixed], ONE, scale_rewards="none", keep_unrewarded=True)
+    assert found.rewards == [[1.0, None, None, 0.5]]
+    assert found.advantages == [[0.25, 0.0, 0.0, -0.25]]
+    assert found.counted == [[True, True, False, True]]
     bare = group_advantages([group([], [])], {}, keep_unrewarded=True)
-    assert (bare.rewards, bare.advantages) == ([[0.0, 0.0]], [[0.0, 0.0]])
+    assert (bare.rewards, bare.advantages, bare.counted) == ([[None, None]], [[0.0, 0.0]], [[True, True]])
+
+
+@pytest.mark.parametrize("scale", ["group", "batch"])
+def test_a_group_that_only_a_teacher_judges_changes_nothing_for_the_others(group: Callable, scale: Any) -> None:
+    rewarded, bare = group([1.0], [0.0], [0.5]), group([None], [None], [None])
+    alone = group_advantages([rewarded], ONE, scale_rewards=scale)
+    both = group_advantages([rewarded, bare], ONE, scale_rewards=scale, keep_unrewarded=True)
+    assert both.advantages == [*alone.advantages, [0.0, 0.0, 0.0]]
+    summed = {"aggregation": "normalize_then_sum"}
+    alone = group_advantages([rewarded], ONE, **summed)
+    assert group_advantages([rewarded, bare], ONE, **summed, keep_unrewarded=True).advantages[0] == alone.advantages[0]
 
 
 def test_reward_of_weight_zero_is_only_watched(group: Callable) -> None:

@@ -44,7 +44,7 @@ def test_a_completion_in_the_wrong_group_is_named(group: Callable) -> None:
     whole = group([1.0], [0.0])
     stray = replace(whole, completions=(replace(whole.completions[0], prompt_id="q"), whole.completions[1]))
     with pytest.raises(ValueError, match="prompt q stands in the group of p"):
-        to_samples([stray], GroupAdvantages([[0.0, 0.0]], [[1.0, 0.0]]), mask_truncated=False)
+        to_samples([stray], GroupAdvantages([[0.0, 0.0]], [[1.0, 0.0]], [[True, True]]), mask_truncated=False)
 
 
 def test_reward_statistics_by_hand(group: Callable) -> None:

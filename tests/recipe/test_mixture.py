@@ -67,6 +67,10 @@ def test_each_row_is_judged_by_the_rewards_of_its_source_and_of_the_stage() -> N
             {"mixture": {}, "data": {"source": "a.jsonl"}, "reference": "m", "beta": 1, "sampling_rounds": 2},
             "rewards: sampling_rounds, train_generations and skip_flat choose by reward, and there is none",
         ),
+        (
+            {"mixture": {"a": MATH, "b": MATH | {"rewards": []}}, "reference": "m", "beta": 1, "train_generations": 2},
+            "mixture.b.rewards: sampling_rounds, train_generations and skip_flat choose by reward, and there is none",
+        ),
         ({"reference": "m", "beta": 1, "refresh_reference_every": 2}, "reference: it cannot be another policy and be"),
     ],
 )

@@ -303,3 +303,19 @@ def test_rewards_of_one_source_do_not_judge_rows_of_another() -> None:
     assert scores(groups, "format") == [[0.0, 0.0]] * 2
     assert {v["math"].status for v in groups[1].verdicts} == {"not_applicable"}
     assert [(bad.prompt.source, bad.label) for bad in unreadable] == [("sums", "math"), ("letters", "choice")]
+
+
+def test_a_reward_that_fails_on_all_rows_of_its_source_stops_the_run_however_few_these_are() -> None:
+    def fails(completions: list[str]) -> list[float]:
+        raise RuntimeError("of the small source")
+
+    prompts = [replace(prompt(i), source="small" if i < 2 else "large") for i in range(6)]
+    texts = {p.id: ["1", "2"] for p in prompts}
+    rewards, judged = [Reward(use="math"), Reward(use="fails")], {"math": {"large"}, "fails": {"small"}}
+    scorer = Scorer(rewards, 1, ROOT, {"fails": fails}, judged=judged)
+    try:
+        with pytest.raises(GuardError, match="(?s)100% of the completions that it.*small source"):
+            score(scorer, prompts, texts)
+        score(scorer, prompts[1:], texts)  # one prompt may be a hard one
+    finally:
+        scorer.close()
