@@ -50,7 +50,7 @@ def group_advantages(
     Which completions count. A completion that some reward of non-zero weight could not judge (`bad_reference`,
     `timeout`, `error`) is left out of everything: baseline, std of the group and of the batch; its reward is None and
     its advantage 0. So is one to which no weighted reward applies, since nothing was said about it; with
-    `keep_unrewarded` (something else teaches, such as a teacher's log-probs) it is counted all the same. A single reward
+    `keep_unrewarded` (something else teaches, such as a teacher's log-probs) it is counted all the same. One reward
     that is `not_applicable` only drops its own term; the remaining weights are not rescaled (TRL's rule for None).
 
     sum_then_normalize: r = Σ_k w_k s_k, then A = (r - b) / (std + 1e-4).

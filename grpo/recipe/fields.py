@@ -161,15 +161,16 @@ class Rollout(Strict):
     """The engine that samples.
 
     engine: `auto` takes vLLM where it is installed, else transformers, and says which.
-    placement: `in_process` (default: the same requests give the same bytes run after run, which exact resume needs) or
-        `own_process` (vLLM's engine core in a process of its own).
+    placement: `in_process` (the same requests give the same bytes run after run, which exact resume needs) or
+        `own_process` (vLLM's engine core in a process of its own, as it must be beside a process group); null takes the
+        first with one trainer process and the second with several.
     engine_args: any argument of vLLM's `LLM(...)`, passed through.
     canary_tolerance: largest mean |difference| in nats between engine and trainer log-probs on the probe; null takes
         the default for the dtype.
     """
 
     engine: Literal["auto", "vllm", "transformers"] = "auto"
-    placement: Literal["in_process", "own_process"] = "in_process"
+    placement: Literal["in_process", "own_process"] | None = None
     kv_cache_gib: float = Field(default=1.0, gt=0)
     gpu_memory_utilization: float = Field(default=0.45, gt=0, lt=1)
     sleep: bool = True

@@ -22,7 +22,7 @@ def rewards_of(rewards: Sequence[Reward]) -> str:
 
 def engine_of(rollout: Rollout) -> str:
     engine, why = engine_choice(rollout)
-    placement = f", {rollout.placement.replace('_', ' ')}" if engine == "vllm" else ""
+    placement = f", {rollout.placement.replace('_', ' ')}" if engine == "vllm" and rollout.placement else ""
     return f"{engine} ({why}){placement}"
 
 

@@ -68,15 +68,17 @@ def open_engine(
     if chosen == "vllm":
         from grpo.rollout.vllm_engine import VllmEngine
 
-        if world_size > 1 and rollout.placement == "in_process":
+        own = rollout.placement == "own_process" or (rollout.placement is None and world_size > 1)
+        if world_size > 1 and not own:
             raise UserError(
                 "vLLM cannot run inside a trainer process that belongs to a process group",
                 where="rollout.placement",
                 advice="Use placement: own_process, or one trainer process.",
             )
-        logger.info("rollout engine: vLLM, %s", _placement_in_words(rollout))
+        logger.info("rollout engine: vLLM, %s", _placement_in_words(own))
         return VllmEngine(
             rollout,
+            own_process=own,
             model=model,
             folder=folder,
             tokenizer=tokenizer,
@@ -93,7 +95,7 @@ def open_engine(
     )
 
 
-def _placement_in_words(rollout: Rollout) -> str:
-    if rollout.placement == "in_process":
+def _placement_in_words(own_process: bool) -> str:
+    if not own_process:
         return "in this process (the same requests give the same bytes, which exact resume needs)"
     return "in a process of its own (batches follow arrival times: a resumed run is equal to rounding, not to the byte)"

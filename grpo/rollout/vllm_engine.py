@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 
 class VllmEngine:
-    """See `grpo.rollout.engine.Engine`. tokenizer and eos_ids: the policy's; max_model_len: prompt and completion."""
+    """See `grpo.rollout.engine.Engine`. tokenizer and eos_ids: the policy's; max_model_len: prompt and completion.
+    own_process: whether the engine core gets a process of its own."""
 
     name = "vllm"
 
@@ -37,6 +38,7 @@ class VllmEngine:
         self,
         rollout: Rollout,
         *,
+        own_process: bool,
         model: Model,
         folder: str,
         tokenizer: "PreTrainedTokenizerBase",
@@ -44,7 +46,7 @@ class VllmEngine:
         max_model_len: int,
         seed: int,
     ) -> None:
-        self._placement = Placement(rollout.placement == "own_process", torch.cuda.is_available())
+        self._placement = Placement(own_process, torch.cuda.is_available())
         self._transport = transport_for(self._placement)
         self._tokenizer, self._eos_ids, self._max_model_len = tokenizer, eos_ids, max_model_len
         self._sleeps, self._asleep = rollout.sleep and self._placement.gpu, False

@@ -128,7 +128,8 @@ def refuse_unsyncable(config: "PreTrainedConfig", folder: str, placement: Placem
 def _environment(placement: Placement) -> AbstractContextManager[None]:
     """vLLM's variables while it starts; a child process inherits them.
 
-    The launcher's variables are hidden from an engine of its own: they speak of the trainer's ranks.
+    The launcher's variables are hidden from an engine of its own: they speak of the trainer's ranks. One of several
+    ranks shows its engine the GPU that the rank itself is on; a single trainer may give its engine all of them.
     """
     changes: dict[str, str | None] = {
         "VLLM_ENABLE_V1_MULTIPROCESSING": "1" if placement.own_process else "0",
@@ -140,7 +141,17 @@ def _environment(placement: Placement) -> AbstractContextManager[None]:
         changes |= dict.fromkeys(_LAUNCHER_VARIABLES)
         if placement.gpu:
             changes |= PICKLED_MESSAGES
+            if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+                import torch
+
+                visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+                changes["CUDA_VISIBLE_DEVICES"] = gpu_name(visible, torch.cuda.current_device())
     return environment(changes)
+
+
+def gpu_name(visible: str | None, index: int) -> str:
+    """What CUDA_VISIBLE_DEVICES calls the GPU that is number `index` of those it shows (None: of all)."""
+    return visible.split(",")[index].strip() if visible else str(index)
 
 
 @contextmanager

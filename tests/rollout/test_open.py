@@ -8,7 +8,7 @@ import pytest
 from grpo.errors import UserError
 from grpo.recipe.fields import Model, Rollout
 from grpo.rollout import open as door
-from grpo.rollout.vllm_start import Placement, engine_arguments, read_config, refuse_unsyncable
+from grpo.rollout.vllm_start import Placement, engine_arguments, gpu_name, read_config, refuse_unsyncable
 
 CPU, GPU, GPU_APART = Placement(False, False), Placement(False, True), Placement(True, True)
 
@@ -52,7 +52,7 @@ def test_several_trainers_need_engines_of_their_own() -> None:
     pytest.importorskip("vllm")
     with pytest.raises(UserError, match="placement: own_process"):
         door.open_engine(
-            Rollout(engine="vllm"),
+            Rollout(engine="vllm", placement="in_process"),
             model=Model(path="x"),
             folder="x",
             tokenizer=None,  # type: ignore[arg-type]
@@ -86,3 +86,10 @@ def test_latent_attention_on_cpu_is_refused(tmp_path: Path) -> None:
     refuse_unsyncable(config, str(tmp_path), GPU)
     with pytest.raises(UserError, match="deepseek_v3 has multi-head latent attention"):
         refuse_unsyncable(config, str(tmp_path), CPU)
+
+
+@pytest.mark.parametrize(
+    ("visible", "index", "name"), [(None, 3, "3"), ("", 1, "1"), ("4,5", 1, "5"), ("GPU-a, GPU-b", 1, "GPU-b")]
+)
+def test_a_rank_shows_its_engine_the_gpu_it_is_on(visible: str | None, index: int, name: str) -> None:
+    assert gpu_name(visible, index) == name
