@@ -1,5 +1,6 @@
 """Every kind of stage under `accelerate launch` with two processes: the same rows, figures and lineage as with one."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -35,11 +36,11 @@ SAME = ("traces/data.jsonl", "traces/rejected.jsonl.gz", "mixed/rollouts/step_00
 LAUNCH = ("accelerate.commands.launch", "--cpu", "--num_machines", "1", "--mixed_precision", "no", "--num_processes")
 
 
-def run(folder: Path, processes: int) -> Path:
+def run(folder: Path, processes: int, *overrides: str) -> Path:
     folder.mkdir()
     (folder / "r.yaml").write_text(RECIPE.replace("RUN", str(folder / "run")) + MIXED)
     launcher = ["-m", *LAUNCH, str(processes), "--dynamo_backend", "no"]
-    command = [sys.executable, *launcher, "-m", "grpo.cli.train", str(folder / "r.yaml")]
+    command = [sys.executable, *launcher, "-m", "grpo.cli.train", str(folder / "r.yaml"), *overrides]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder / "run"
@@ -55,3 +56,16 @@ def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
         assert figures[0][name] == pytest.approx(figures[1][name], rel=1e-3, abs=1e-5), name
     keys = [json.loads((run_dir / "mixed" / "stage.json").read_text())["key"] for run_dir in (one, two)]
     assert keys[0] == keys[1]
+
+
+@pytest.mark.slow
+def test_each_process_has_a_vllm_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("vllm")
+    settings = ("stages.mixed.rollout={engine: vllm, kv_cache_gib: 0.25}", "stages.mixed.keep_rollouts=4")
+    mixed = run(tmp_path / "two", 2, *settings) / "mixed"
+    steps = [json.loads(line) for line in (mixed / "metrics.jsonl").read_text().splitlines()]
+    assert [step["step"] for step in steps] == [1, 2, 3, 4]
+    for step in steps:
+        assert step["sampling/logp_difference"] < 1e-4  # every engine has the weights that its trainer has
+    rows = gzip.decompress((mixed / "rollouts" / "step_000004.jsonl.gz").read_bytes()).splitlines()
+    assert len(rows) == 4 * 4
