@@ -4,6 +4,7 @@ The weight w = π_old(trainer) / π_sampling(engine) multiplies the policy term 
 truncate: min(max(w, floor), cap) (TIS).
 mask: w inside [floor, cap], else 0 (IcePop per token, MIS per sequence).
 Per sequence, w is the product over the completion's tokens, not a mean.
+as_old: no weight. The engine's log-probs stand for the old policy's in the loss's own ratio.
 """
 
 import torch
@@ -23,14 +24,17 @@ def mismatch_weights(batch: TokenBatch, settings: LossSettings) -> tuple[Tensor 
     A sampling log-prob that is not finite is no measurement: its token gets no correction (it adds log 1 = 0 to its
     sequence too), is left out of the figures, and is counted in `sampling/nonfinite`.
 
-    Figures, over counted tokens (the ratio's over counted samples at level `sequence`):
+    Figures, over counted tokens (the ratio's over counted samples at level `sequence`), of old against sampling, and
+    with `as_old` of the policy as it is against sampling:
     `sampling/logp_difference` mean |old - sampling|; `sampling/mismatch_kl` k3 estimate of KL(sampling ‖ old);
     `sampling/importance_ratio` mean of w before clipping, `…/square` of w² (effective sample size: mean² / square),
     `…/below_0.5`, `…/0.5_to_0.9`, … the share in each band; `sampling/clipped` the share outside [floor, cap].
     """
-    level = settings.mismatch_level if settings.mismatch_mode != "off" else "token"
+    corrects = settings.mismatch_mode in ("truncate", "mask")
+    level = settings.mismatch_level if corrects else "token"
     measured_T = torch.isfinite(batch.sampling_logprobs)
-    gap_T = torch.where(measured_T, batch.old_logprobs.detach() - batch.sampling_logprobs, 0.0)
+    trainers_T = batch.logprobs if settings.mismatch_mode == "as_old" else batch.old_logprobs
+    gap_T = torch.where(measured_T, trainers_T.detach() - batch.sampling_logprobs, 0.0)
     ratio = safe_exp(gap_T if level == "token" else batch.sum_per_sample(gap_T))
 
     counted_T = batch.counted_at("token")
@@ -42,7 +46,7 @@ def mismatch_weights(batch: TokenBatch, settings: LossSettings) -> tuple[Tensor 
         "sampling/huge_gap": tally(is_huge(gap_T), seen_T),
         **_distribution(ratio, seen_T if level == "token" else batch.counted),
     }
-    if settings.mismatch_mode == "off":
+    if not corrects:
         return None, metrics
     outside = (ratio < settings.mismatch_floor) | (ratio > settings.mismatch_cap)
     metrics["sampling/clipped"] = tally(outside, seen_T if level == "token" else batch.counted)

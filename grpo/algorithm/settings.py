@@ -28,7 +28,7 @@ class LossSettings:
     delta: float | None = None
     beta: float = 0.0
     kl_estimator: Literal["k3", "k3_unbiased"] = "k3"
-    mismatch_mode: Literal["truncate", "mask", "off"] = "truncate"
+    mismatch_mode: Literal["truncate", "mask", "off", "as_old"] = "truncate"
     mismatch_level: Level = "token"
     mismatch_cap: float = 2.0
     mismatch_floor: float = 0.0
@@ -48,7 +48,7 @@ class LossSettings:
     @property
     def needs_whole_samples(self) -> bool:
         """True where a share of the loss can be computed only from all tokens of a completion."""
-        mismatch = self.mismatch_mode != "off" and self.mismatch_level == "sequence"
+        mismatch = self.mismatch_mode in ("truncate", "mask") and self.mismatch_level == "sequence"
         return mismatch or self.importance_sampling_level == "sequence"
 
     @classmethod

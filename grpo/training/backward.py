@@ -40,6 +40,7 @@ class Fixed:
     """What the loss reads of a micro-batch beside the policy's log-probs: a `TokenBatch` without them.
 
     old: [T]; None in the round's first update, whose own forward gives them.
+    sampling_is_old: the engine's log-probs are the old ones, where it gave any.
     """
 
     batch: MicroBatch
@@ -48,9 +49,18 @@ class Fixed:
     sampling: Tensor
     advantages: Tensor
     counted: Tensor
+    sampling_is_old: bool = False
 
     @classmethod
-    def of(cls, batch: MicroBatch, samples: Sequence[Sample], old: Tensor | None, reference: Tensor | None) -> "Fixed":
+    def of(
+        cls,
+        batch: MicroBatch,
+        samples: Sequence[Sample],
+        old: Tensor | None,
+        reference: Tensor | None,
+        *,
+        sampling_is_old: bool = False,
+    ) -> "Fixed":
         """samples: those that the batch was built from."""
         rows, device = [samples[index] for index in batch.samples], batch.targets.device
         sampling = [value for sample in rows for value in sample.sampling_logprobs]
@@ -61,15 +71,20 @@ class Fixed:
             torch.tensor(sampling, dtype=torch.float32, device=device),
             torch.tensor([sample.advantage for sample in rows], dtype=torch.float32, device=device),
             torch.tensor([sample.counted for sample in rows], dtype=torch.bool, device=device),
+            sampling_is_old,
         )
 
     def tokens(self, piece: Piece, logprobs: Tensor) -> TokenBatch:
         """logprobs: the policy's, of the piece's tokens."""
         at, rows = piece.tokens, piece.samples
+        sampling = self.sampling[at]
+        old = logprobs.detach() if self.old is None else self.old[at]
+        if self.sampling_is_old:
+            old = torch.where(sampling.isfinite(), sampling, old)
         return TokenBatch(
             logprobs=logprobs,
-            old_logprobs=logprobs.detach() if self.old is None else self.old[at],
-            sampling_logprobs=self.sampling[at],
+            old_logprobs=old,
+            sampling_logprobs=sampling,
             ref_logprobs=None if self.reference is None else self.reference[at],
             advantages=self.advantages[rows],
             sample_of=self.batch.sample_of[at] - rows.start,

@@ -47,7 +47,7 @@ class PlannedUpdate:
     """One update as this rank sees it: its own micro-batches, everybody's denominators.
 
     old: log-probs at the start of the round, one tensor [T] a micro-batch; None in the round's first update, whose own
-        forward gives them.
+        forward gives them, and where those of the engine stand for them.
     """
 
     batches: list[MicroBatch]
@@ -76,6 +76,7 @@ class Updater:
         self._policy, self._settings, self._seed = policy, settings, seed
         self._loss_settings = LossSettings.from_recipe(settings)
         self._temperature, self._total_updates = settings.temperature, total_updates
+        self._sampling_is_old = settings.mismatch.mode == "as_old"
         self._ranks = Ranks(accelerator)
         check_head(policy.model)
         self._layout = choose_layout(policy.model, settings.layout)
@@ -105,7 +106,7 @@ class Updater:
             self._plan(samples, part, max_completion_length)
             for part in split_updates(len(samples), self._settings.updates_per_step)
         ]
-        for update in updates[1:]:
+        for update in updates[1:] if not self._sampling_is_old else ():
             update.old = [self._score(batch, self._temperature) for batch in update.batches]
 
         totals: LossMetrics = {}
@@ -158,7 +159,8 @@ class Updater:
     def _backward(
         self, batch: MicroBatch, samples: Sequence[Sample], old: Tensor | None, denominators: Denominators
     ) -> LossMetrics:
-        fixed = Fixed.of(batch, samples, old, self._reference_logprobs(batch))
+        reference = self._reference_logprobs(batch)
+        fixed = Fixed.of(batch, samples, old, reference, sampling_is_old=self._sampling_is_old)
         return backward(self._policy.model, fixed, denominators, self._loss_settings, self._temperature)
 
     def _reference_logprobs(self, batch: MicroBatch) -> Tensor | None:

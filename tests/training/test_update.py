@@ -27,22 +27,29 @@ def test_micro_batches_never_change_the_gradient(updater: Make, budget: int, see
     assert relative(updater(tokens_per_microbatch=budget).gradient(samples, 20), whole) < 1e-6
 
 
-@pytest.mark.parametrize("loss_type", ["grpo", "dr_grpo", "dapo", "cispo", "reinforce"])
-def test_the_gradient_is_that_of_one_plain_forward_per_sample(updater: Make, folder: Path, loss_type: str) -> None:
+@pytest.mark.parametrize(
+    ("loss_type", "mode"),
+    [(loss_type, "truncate") for loss_type in ("grpo", "dr_grpo", "dapo", "cispo", "reinforce")] + [("dapo", "as_old")],
+)
+def test_the_gradient_is_that_of_one_plain_forward_per_sample(
+    updater: Make, folder: Path, loss_type: str, mode: str
+) -> None:
     samples = make_samples(6)
-    ours = updater(loss_type=loss_type, tokens_per_microbatch=64).gradient(samples, 20)
+    chosen_by = {"loss_type": loss_type, "mismatch": {"mode": mode}}
+    ours = updater(**chosen_by, tokens_per_microbatch=64).gradient(samples, 20)
     policy = policy_of(folder)
-    chosen = LossSettings.from_recipe(RLSettings(steps=1, loss_type=loss_type))
+    chosen = LossSettings.from_recipe(RLSettings(steps=1, **chosen_by))
     denominators = Denominators.of(samples, 20)
     for sample in samples:
         ids = torch.tensor([[*sample.prompt_ids, *sample.completion_ids]])
         logits = policy.model(ids, use_cache=False).logits[0, len(sample.prompt_ids) - 1 : -1].float()
         targets = torch.tensor(sample.completion_ids)
         logprobs = logits.log_softmax(-1).gather(1, targets[:, None])[:, 0]
+        sampling = torch.tensor(sample.sampling_logprobs)
         tokens = TokenBatch(
             logprobs=logprobs,
-            old_logprobs=logprobs.detach(),
-            sampling_logprobs=torch.tensor(sample.sampling_logprobs),
+            old_logprobs=sampling if mode == "as_old" else logprobs.detach(),
+            sampling_logprobs=sampling,
             ref_logprobs=None,
             advantages=torch.tensor([sample.advantage]),
             sample_of=torch.zeros(len(targets), dtype=torch.long),
@@ -51,6 +58,19 @@ def test_the_gradient_is_that_of_one_plain_forward_per_sample(updater: Make, fol
         )
         policy_loss(tokens, denominators, chosen)[0].backward()
     assert relative(ours, {name: weight.grad for name, weight in policy.model.named_parameters()}) < 1e-5
+
+
+def test_where_the_engines_logprobs_are_the_old_ones_no_pass_scores_them(
+    updater: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = make_samples(8)
+    samples[0] = replace(samples[0], sampling_logprobs=(float("-inf"), *samples[0].sampling_logprobs[1:]))
+    monkeypatch.setattr(Updater, "_score", None)  # it would be called
+    figures = updater(updates_per_step=4, mismatch={"mode": "as_old"}).round(samples, 20)
+    assert figures["sampling/nonfinite"] > 0 and figures["sampling/logp_difference"] > 0
+    assert "sampling/clipped" not in figures
+    with pytest.raises(TypeError):
+        updater(updates_per_step=4).round(samples, 20)
 
 
 def test_padded_rows_give_the_same_gradient(updater: Make) -> None:
