@@ -205,9 +205,9 @@ class Optimizer(Strict):
 
 class Mismatch(Strict):
     """Correction for the difference between the engine's and the trainer's log-probs (importance weight
-    w = exp(old − sampling)): `truncate` at cap (TIS), `mask` outside [floor, cap] (IcePop / MIS), or `off`. With `as_old`
-    the engine's log-probs are the old ones: the loss's own clip bounds both differences at once, and several updates a
-    step need no pass to score the old policy."""
+    w = exp(old − sampling)): `truncate` at cap (TIS), `mask` outside [floor, cap] (IcePop / MIS), or `off`. With
+    `as_old` the engine's log-probs are the old ones: the loss's own clip bounds both differences at once, and several
+    updates a step need no pass to score the old policy."""
 
     mode: Literal["truncate", "mask", "off", "as_old"] = "truncate"
     level: Literal["token", "sequence"] = "token"
