@@ -5,13 +5,15 @@ that straddles two epochs never takes the same prompt twice (its two groups woul
 seed): prompts that it already has move further back in the new epoch.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
 from math import ceil, floor
 from random import Random
 
+from grpo.recipe.mixture import proportions
 from grpo.seeds import derive_seed
 
 GOLDEN = (5**0.5 - 1) / 2
@@ -27,25 +29,27 @@ class Cursor:
     moved: tuple[tuple[int, int], ...] = ()
 
 
-def take(cursor: Cursor, number: int, count: int, *, seed: int, shuffle: bool) -> tuple[list[int], Cursor]:
+def take(
+    cursor: Cursor, number: int, count: int, *, seed: int, shuffle: bool, avoid: Collection[int] = ()
+) -> tuple[list[int], Cursor]:
     """The next `number` indices into `count` prompts, none twice, and where the draw after it begins.
 
-    Every epoch visits each prompt exactly once. Without `shuffle`, epochs keep the order of the file.
-    Raises ValueError where there are fewer prompts than that.
+    avoid: indices that the same draw was given before. Every epoch visits each prompt exactly once. Without `shuffle`,
+    epochs keep the order of the file. Raises ValueError where there are fewer prompts than that.
     """
-    if number > count:
-        raise ValueError(f"{number} prompts asked for, and there are {count}")
-    order = list(_epoch(count, cursor.epoch, seed, shuffle))
-    for place, index in cursor.moved:
+    if number > count - len(avoid):
+        raise ValueError(f"{number} prompts asked for, and there are {count - len(avoid)}")
+    order, moved = list(_epoch(count, cursor.epoch, seed, shuffle)), dict(cursor.moved)
+    for place, index in moved.items():
         order[place] = index
-    taken = order[cursor.place : cursor.place + number]
-    missing = number - len(taken)
-    if not missing:
-        return taken, Cursor(cursor.epoch, cursor.place + number, cursor.moved)
-    fresh = _epoch(count, cursor.epoch + 1, seed, shuffle)
-    moved = _apart(fresh, missing, set(taken))
-    first = [moved.get(place, fresh[place]) for place in range(missing)]
-    return taken + first, Cursor(cursor.epoch + 1, missing, tuple(sorted(moved.items())))
+    end = min(cursor.place + number, count)
+    _set_apart(order, range(cursor.place, end), avoid, moved)
+    taken = order[cursor.place : end]
+    if len(taken) == number:
+        return taken, Cursor(cursor.epoch, end, tuple(sorted(moved.items())))
+    fresh, missing = Cursor(cursor.epoch + 1), number - len(taken)
+    rest, after = take(fresh, missing, count, seed=seed, shuffle=shuffle, avoid={*avoid, *taken})
+    return taken + rest, after
 
 
 def shares(weights: Mapping[str, float], number: int, draw: int) -> dict[str, int]:
@@ -54,9 +58,8 @@ def shares(weights: Mapping[str, float], number: int, draw: int) -> dict[str, in
     Systematic sampling: points at equal distances over the weights laid end to end, shifted from draw to draw by the
     golden ratio, so that what rounding gives and takes evens out over a few draws.
     """
-    edges = list(accumulate(weights.values()))
-    shift = draw * GOLDEN % 1
-    points = [0, *(floor(number * (edge / edges[-1]) + shift) for edge in edges)]
+    shift = Fraction(draw * GOLDEN % 1)
+    points = [0, *(floor(number * edge + shift) for edge in accumulate(proportions(weights).values()))]
     return {name: points[i + 1] - points[i] for i, name in enumerate(weights)}
 
 
@@ -84,13 +87,11 @@ def _epoch(count: int, epoch: int, seed: int, shuffle: bool) -> tuple[int, ...]:
     return tuple(order)
 
 
-def _apart(order: Sequence[int], begun: int, taken: Collection[int]) -> dict[int, int]:
-    """place → index after each of `taken` among the first `begun` places was swapped with the next place that is free
-    of them."""
-    moved: dict[int, int] = {}
-    free = (place for place in range(begun, len(order)) if order[place] not in taken)
-    for place in range(begun):
-        if order[place] in taken:
+def _set_apart(order: list[int], begun: range, avoid: Collection[int], moved: dict[int, int]) -> None:
+    """Swaps each of `avoid` among the places `begun` with the next place behind them that is free of them."""
+    free = (place for place in range(begun.stop, len(order)) if order[place] not in avoid)
+    for place in begun:
+        if order[place] in avoid:
             other = next(free)
-            moved[place], moved[other] = order[other], order[place]
-    return moved
+            order[place], order[other] = order[other], order[place]
+            moved[place], moved[other] = order[place], order[other]

@@ -72,7 +72,8 @@ class Policy:
         if self.adapted and not of_its_own:
             return
         self._reference = None  # the old one goes before the new one comes
-        reference, tokenizer = load_pretrained(self._settings, path, device=self.device)
+        settings = self._settings.model_copy(update={"revision": None}) if of_its_own else self._settings
+        reference, tokenizer = load_pretrained(settings, path, device=self.device)
         if tokenizer.get_vocab() != self.tokenizer.get_vocab():
             raise UserError(
                 f"the reference {path} has another vocabulary than the policy: log-probs of tokens cannot be compared",

@@ -19,6 +19,7 @@ from grpo.pipeline.base_policy import local_or_hub
 from grpo.recipe.fields import Model
 from grpo.recipe.graph import BASE, model_of, needs
 from grpo.recipe.schema import Recipe
+from grpo.recipe.trained_stages import RLStage
 
 WITHOUT_EFFECT = frozenset(
     {
@@ -60,10 +61,12 @@ def stage_keys(recipe: Recipe, base: Path, order: Sequence[str]) -> dict[str, Ke
         what: dict[str, Any] = {
             "settings": with_effect(stage.model_dump(mode="json"), base),
             "seed": recipe.seed,
-            "model": model.model_dump(mode="json", exclude={"path"}),
+            "model": _with_content(model.model_dump(mode="json", exclude={"path"}), base),
             "starts_from": {found.policy: start},
             "rows": {other: keys[other].digest for other in found.rows},
         }
+        if isinstance(stage, RLStage) and stage.mixture:
+            what["sources_in_order"] = list(stage.mixture)  # which the draws follow, and a mapping's digest does not
         if found.reference is not None:
             what["reference"] = {found.reference: keys[found.reference].digest}
         keys[name] = Key(digest(what), what)
@@ -134,8 +137,10 @@ def weights_digest(path: Path) -> str:
 
 
 def _folder_digest(folder: Path) -> str:
+    """Of rows every byte counts; a model's folder is taken as `model_identity` takes it."""
+    digest_of = weights_digest if (folder / "config.json").is_file() else file_digest
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return digest({path.relative_to(folder).as_posix(): file_digest(path) for path in files})
+    return digest({path.relative_to(folder).as_posix(): digest_of(path) for path in files})
 
 
 @cache

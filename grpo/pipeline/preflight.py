@@ -14,16 +14,17 @@ from grpo.filters import apply as apply_filters
 from grpo.filters import check as check_filters
 from grpo.pipeline.data_sets import DataSet, data_sets
 from grpo.pipeline.intents import intents, refuse_half_done
-from grpo.pipeline.preflight_lengths import Lengths, Read, open_reader, prompt_lengths, sequence_lengths
-from grpo.pipeline.preflight_models import check_reference
+from grpo.pipeline.preflight_lengths import Lengths, Read, prompt_lengths, sequence_lengths
+from grpo.pipeline.preflight_models import check_reference, open_readers
 from grpo.pipeline.preflight_place import check_place
 from grpo.pipeline.preflight_progress import Progress
 from grpo.pipeline.preflight_rows import check_prompts, check_sequences
+from grpo.pipeline.preflight_waiting import check_waiting
 from grpo.pipeline.rows import with_rows
 from grpo.pipeline.templates import check_templates
 from grpo.recipe.filters import Decontaminate
-from grpo.recipe.graph import model_of
 from grpo.recipe.load import LoadedRecipe
+from grpo.recipe.mixture import source_key
 from grpo.recipe.plan import DataSizes
 from grpo.recipe.sampled_stages import EvaluateStage, SampleStage
 from grpo.recipe.schema import Stage
@@ -66,33 +67,41 @@ def preflight(
         if isinstance(stage, SampleStage):
             _check_against(name, stage, loaded)
     sets = {name: data_sets(name, stage, given) for name, stage in stages.items()}
-    waiting = [(each, stage_of_rows(each.data)) for name in stages for each in sets[name] if stage_of_rows(each.data)]
+    waiting = {name: [each for each in sets[name] if stage_of_rows(each.data)] for name in stages}
     there = {name: [each for each in sets[name] if not stage_of_rows(each.data)] for name in stages}
     with Progress(progress) as show:
         unreadable = {each.where: _check_rows(each, loaded, given, show) for name in stages for each in there[name]}
-        if not any(there.values()):
-            check_templates(recipe.stages, given)
-            return Report({}, tuple(_waits(each, other) for each, other in waiting))
-        models = {name: model_of(recipe.stages, name, recipe.model) for name in stages if there[name]}
-        owners = {model_of(recipe.stages, name, recipe.model): name for name in stages if recipe.stages[name].model}
-        readers = {
-            model: open_reader(model, loaded.base, f"stages.{owners[model]}.model" if model in owners else "model")
-            for model in dict.fromkeys(models.values())
-        }
+        readers = open_readers(recipe, stages, loaded.base)
+        found: dict[str, Lengths] = {}
         for name in stages:
             check_reference(recipe, name, loaded.base)
-        found: dict[str, Lengths] = {}
-        for name in models:
-            read = Read(readers[models[name]], loaded.base, recipe.seed, show)
+            read = Read(readers[name], loaded.base, recipe.seed, show)
+            for each in waiting[name]:
+                check_waiting(each, read, given)
             found |= {each.where: _check_lengths(each, read, unreadable[each.where]) for each in there[name]}
     check_templates(recipe.stages, given)
+    _check_amounts(stages, found)
     sizes = {
-        name: _sizes(name, stage, [(each, found[each.where]) for each in there[name]])
+        name: _sizes(stage, [(each, found[each.where]) for each in there[name]])
         for name, stage in stages.items()
         if there[name] and len(there[name]) == len(sets[name])
     }
     lines = [_line(each.where, found[each.where], unreadable[each.where]) for name in stages for each in there[name]]
-    return Report(sizes, tuple(lines + [_waits(each, other) for each, other in waiting]))
+    lines += [
+        f"{each.where}: rows of stage {stage_of_rows(each.data)}, known when it is done"
+        for name in stages
+        for each in waiting[name]
+    ]
+    return Report(sizes, tuple(lines))
+
+
+def _check_amounts(stages: Mapping[str, Stage], found: Mapping[str, Lengths]) -> None:
+    """Prompts enough for a step, of those sources whose rows are there."""
+    for name, stage in stages.items():
+        if isinstance(stage, RLStage):
+            places = {source: f"stages.{name}.{source_key(source)}data" for source in stage.sources}
+            known = {source: found[place].rows for source, place in places.items() if place in found}
+            check_enough(stage, known, f"stages.{name}.")
 
 
 def _check_against(name: str, stage: SampleStage, loaded: LoadedRecipe) -> None:
@@ -123,7 +132,7 @@ def _check_lengths(each: DataSet, read: Read, unreadable: frozenset[int]) -> Len
     return prompt_lengths(each.data, room, read, where=each.where, given=each.rows, skip=unreadable)
 
 
-def _sizes(name: str, stage: Stage, found: Sequence[tuple[DataSet, Lengths]]) -> DataSizes:
+def _sizes(stage: Stage, found: Sequence[tuple[DataSet, Lengths]]) -> DataSizes:
     longest = max(lengths.longest_prompt for _, lengths in found)
     if isinstance(stage, EvaluateStage):
         counts = [
@@ -132,14 +141,8 @@ def _sizes(name: str, stage: Stage, found: Sequence[tuple[DataSet, Lengths]]) ->
         ]
         return DataSizes(sum(lengths.rows for _, lengths in found), None, longest, sum(counts))
     held_out = [lengths.rows for each, lengths in found if each.key == "evaluate.data"]
-    train = {each.key: lengths.rows for each, lengths in found if each.key != "evaluate.data"}
-    if isinstance(stage, RLStage):
-        check_enough(stage, dict(zip(stage.sources, train.values(), strict=True)), f"stages.{name}.")
-    return DataSizes(sum(train.values()), held_out[0] if held_out else None, longest)
-
-
-def _waits(each: DataSet, other: str | None) -> str:
-    return f"{each.where}: rows of stage {other}, known when it is done"
+    train = [lengths.rows for each, lengths in found if each.key != "evaluate.data"]
+    return DataSizes(sum(train), held_out[0] if held_out else None, longest)
 
 
 def _line(where: str, lengths: Lengths, unreadable: frozenset[int]) -> str:

@@ -1,14 +1,27 @@
-"""Can a reference be compared with its policy, token by token? Their tokenizers say so before anything is trained."""
+"""The models of stages that will run: can they be read, and can a reference be compared with its policy token by token?
+Their tokenizers say so before anything is trained."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from grpo.errors import UserError
-from grpo.pipeline.preflight_lengths import open_reader
-from grpo.recipe.fields import Model
+from grpo.pipeline.preflight_lengths import Reader, open_reader
 from grpo.recipe.graph import model_of
 from grpo.recipe.schema import Recipe
 from grpo.recipe.stage_base import stage_named
 from grpo.recipe.trained_stages import RLStage
+
+
+def open_readers(recipe: Recipe, names: Iterable[str], base: Path) -> dict[str, Reader]:
+    """Tokenizer and context of each stage's model, every model read once. Raises UserError for one that cannot be read,
+    with the stage that names it where it is not the recipe's own."""
+    models = {name: model_of(recipe.stages, name, recipe.model) for name in names}
+    owners = {model_of(recipe.stages, name, recipe.model): name for name in recipe.stages if recipe.stages[name].model}
+    readers = {
+        model: open_reader(model, base, f"stages.{owners[model]}.model" if model in owners else "model")
+        for model in dict.fromkeys(models.values())
+    }
+    return {name: readers[model] for name, model in models.items()}
 
 
 def check_reference(recipe: Recipe, name: str, base: Path) -> None:
@@ -19,7 +32,8 @@ def check_reference(recipe: Recipe, name: str, base: Path) -> None:
     where = f"stages.{name}.reference"
     teacher = stage_named(stage.reference)
     own = model_of(recipe.stages, name, recipe.model)
-    other = Model(path=stage.reference) if teacher is None else model_of(recipe.stages, teacher, recipe.model)
+    elsewhere = own.model_copy(update={"path": stage.reference, "revision": None, "tiny": None})
+    other = elsewhere if teacher is None else model_of(recipe.stages, teacher, recipe.model)
     try:
         reader = open_reader(other, base)
     except UserError as error:

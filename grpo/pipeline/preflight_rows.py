@@ -25,6 +25,17 @@ def check_sequences(data: Data, *, base: Path, where: str, seed: int, show: Prog
             raise missing_column("completion", row, rows.place(index), where=f"{where}.columns", advice=advice)
 
 
+def check_rewards(
+    rewards: Sequence[Reward], *, functions: Mapping[str, Callable[..., Any]], base: Path, where: str
+) -> None:
+    """Raises UserError for a reward that cannot be loaded. `where`: of the rewards."""
+    scorer = Scorer(rewards, workers=1, base=base, functions=functions, where=where)
+    try:
+        scorer.check()
+    finally:
+        scorer.close()
+
+
 def check_prompts(
     data: Data,
     rewards: Sequence[Reward],

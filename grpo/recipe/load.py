@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from grpo.errors import UserError
 from grpo.recipe.explain import explain
-from grpo.recipe.likes import fill_likes
+from grpo.recipe.likes import fill_likes, own_list
 from grpo.recipe.lookup import expects_number
 from grpo.recipe.places import anchor_paths, fill_variables, location
 from grpo.recipe.schema import Recipe
@@ -47,7 +47,7 @@ def load_recipe(path_or_name: str, overrides: Sequence[str] = ()) -> LoadedRecip
     path = find_recipe(path_or_name)
     tree = _with_bases(path, ())
     for text in overrides:
-        tree = override(tree, text)
+        tree = override(own_list(tree, text), text)
     tree = fill_likes(tree)
     tree = anchor_paths(fill_variables(tree, os.environ))
     _refuse_surprising_numbers(tree)

@@ -9,6 +9,8 @@ apply, and their weight drops out. The stage's own `rewards` judge every row.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -29,7 +31,7 @@ class PromptSource(Strict):
 
     data: Data
     rewards: tuple[Reward, ...] = ()
-    weight: float = Field(default=1.0, ge=0)
+    weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)
 
 
 def source_key(name: str) -> str:
@@ -90,13 +92,18 @@ def mixtures(stage: "RLStage") -> Iterator[dict[str, float]]:
             yield dict(weights)
 
 
+def proportions(weights: Mapping[str, float]) -> dict[str, Fraction]:
+    """Each weight's share of all, of the decimals as they are written: 0.1 is a tenth."""
+    exact = {name: Fraction(repr(weight)) for name, weight in weights.items()}
+    return {name: weight / sum(exact.values()) for name, weight in exact.items()}
+
+
 def most_prompts(stage: "RLStage") -> dict[str, int]:
     """How many prompts a step takes of each source at most."""
     most = dict.fromkeys(stage.sources, 0)
     for weights in mixtures(stage):
-        for name, weight in weights.items():
-            share = stage.prompts_per_step * weight / sum(weights.values())
-            most[name] = max(most[name], int(share) + (share % 1 > 0))
+        for name, share in proportions(weights).items():
+            most[name] = max(most[name], ceil(stage.prompts_per_step * share))
     return most
 
 

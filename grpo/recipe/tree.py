@@ -14,6 +14,10 @@ from typing import Any
 from grpo.errors import UserError
 from grpo.recipe.yaml_text import KeyPath, read_yaml
 
+LIKE = "like"
+DROPPED = object()
+"""Stands where a stage that is `like` another dropped a mapping, until it is known what that other says."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -58,7 +62,7 @@ def tree_of_file(path: Path) -> Tree:
 def merge(under: Tree, over: Tree) -> Tree:
     """`over` wins; mappings are merged key by key, lists are replaced, and a mapping set to null is dropped."""
     places = dict(under.places)
-    value = _merge(under.value, over.value, (), places, over.places)
+    value = _merge(under.value, over.value, (), places, over.places, False)
     return Tree(value, places)
 
 
@@ -68,22 +72,32 @@ def _merge(
     path: KeyPath,
     places: dict[KeyPath, Place],
     over_places: dict[KeyPath, Place],
+    like: bool,
 ) -> dict[str, Any]:
+    """like: whether this is within a stage that is like another."""
     merged = dict(under)
     for key, new in over.items():
         here = (*path, key)
         old, new_mapping = _expand(here, merged.get(key)), _expand(here, new)
-        if new is None and isinstance(old, dict):
-            del merged[key]
+        if new is DROPPED or (new is None and isinstance(old, dict)):
+            _drop(merged, key, like)
             _replace_places(here, places, {})
         elif isinstance(old, dict) and isinstance(new_mapping, dict) and not isinstance(new, str):
             if here in over_places:  # a mapping that an override made on its way has none
                 places[here] = over_places[here]
-            merged[key] = _merge(old, new_mapping, here, places, over_places)
+            likes = like or (path == ("stages",) and (LIKE in old or LIKE in new_mapping))
+            merged[key] = _merge(old, new_mapping, here, places, over_places, likes)
         else:
             merged[key] = new
             _replace_places(here, places, over_places)
     return merged
+
+
+def _drop(mapping: dict[str, Any], key: str, like: bool) -> None:
+    if like:
+        mapping[key] = DROPPED
+    else:
+        mapping.pop(key, None)
 
 
 def _replace_places(path: KeyPath, places: dict[KeyPath, Place], new: dict[KeyPath, Place]) -> None:
@@ -126,13 +140,13 @@ def override(tree: Tree, text: str) -> Tree:
     if path[0] == "extends":
         raise UserError("`extends` belongs in a file", where=text)
     places = dict(tree.places)
-    root = _set(tree.value, path, (), value, text)
+    root = _set(tree.value, path, (), value, text, False)
     _replace_places(path, places, {path: Place(f"command line: {text}", Path.cwd())})
     return Tree(root, places)
 
 
-def _set(container: Any, rest: KeyPath, walked: KeyPath, value: Any, text: str) -> Any:
-    """A copy of `container` with `value` at `rest`."""
+def _set(container: Any, rest: KeyPath, walked: KeyPath, value: Any, text: str, like: bool) -> Any:
+    """A copy of `container` with `value` at `rest`. like: see `_merge`."""
     if not rest:
         return value
     key, here = rest[0], dotted(walked) or "the recipe"
@@ -140,7 +154,10 @@ def _set(container: Any, rest: KeyPath, walked: KeyPath, value: Any, text: str) 
     if isinstance(container, list):
         if not isinstance(key, int) or key >= len(container):
             raise UserError(f"{here} is a list of {len(container)}: give a position from 0", where=text)
-        return [_set(v, rest[1:], (*walked, key), value, text) if i == key else v for i, v in enumerate(container)]
+        return [
+            _set(v, rest[1:], (*walked, key), value, text, like) if i == key else v for i, v in enumerate(container)
+        ]
+    container = None if container is DROPPED else container
     if container is not None and not isinstance(container, dict):
         raise UserError(f"{here} is {container!r}, it has no key {key!r}", where=text)
     mapping, name = dict(container or {}), str(key)
@@ -149,10 +166,11 @@ def _set(container: Any, rest: KeyPath, walked: KeyPath, value: Any, text: str) 
         known = ", ".join(mapping) or "none"
         advice = f"Did you mean stages.{near[0]}?" if near else None
         raise UserError(f"no stage {name!r} (stages of this recipe: {known})", where=text, advice=advice)
+    like = like or (walked[:1] == ("stages",) and len(walked) == 2 and LIKE in mapping)
     if value is None and len(rest) == 1 and isinstance(_expand((*walked, name), mapping.get(name)), dict):
-        del mapping[name]
+        _drop(mapping, name, like)
         return mapping
-    mapping[name] = _set(mapping.get(name), rest[1:], (*walked, name), value, text)
+    mapping[name] = _set(mapping.get(name), rest[1:], (*walked, name), value, text, like)
     return mapping
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import islice
 from random import Random
 from typing import Any
 
@@ -77,23 +76,22 @@ class Supply:
     def _take(self, name: str, number: int) -> list[Prompt]:
         """The next `number` prompts of a source that are not skipped; where a whole epoch has too few of them, those
         skipped first make up for it."""
-        chosen: dict[str, Prompt] = {}
-        skipped: dict[str, Prompt] = {}
-        looked_at, enough = 0, 2 * len(self.prompts[name])  # a whole epoch lies in it
-        while len(chosen) < number and looked_at < enough:
-            wanted = number - len(chosen)
-            looked_at += wanted
-            for prompt in self._next(name, wanted):
-                (skipped if self._skips(prompt) else chosen).setdefault(prompt.id, prompt)
-        self._skipped += len(skipped)
-        return list(islice((chosen | skipped).values(), number))
-
-    def _next(self, name: str, number: int) -> list[Prompt]:
         prompts = self.prompts[name]
         seed = derive_seed(self._seed, name) if name else self._seed
         shuffle = self._settings.sources[name].data.shuffle
-        chosen, self._cursors[name] = take(self._cursors[name], number, len(prompts), seed=seed, shuffle=shuffle)
-        return [prompts[index] for index in chosen]
+        looked_at: set[int] = set()
+        chosen: list[Prompt] = []
+        skipped: list[Prompt] = []
+        while len(chosen) < number and len(looked_at) < len(prompts):
+            wanted = min(number - len(chosen), len(prompts) - len(looked_at))
+            indices, self._cursors[name] = take(
+                self._cursors[name], wanted, len(prompts), seed=seed, shuffle=shuffle, avoid=looked_at
+            )
+            looked_at.update(indices)
+            for index in indices:
+                (skipped if self._skips(prompts[index]) else chosen).append(prompts[index])
+        self._skipped += len(looked_at) - number
+        return [*chosen, *skipped][:number]
 
     def _skips(self, prompt: Prompt) -> bool:
         if self._history is None:

@@ -175,3 +175,53 @@ def test_stages_that_are_done_are_passed_over(write, tmp_path):
     warm.open({})
     warm.close(StageResult(str(tmp_path / "run" / "warm" / "final"), {}))
     assert list(preflight(loaded).sizes) == ["zero"]
+
+
+WAITING = """\
+  traces: {kind: sample, policy: zero, data: {source: problems.jsonl, columns: {prompt: question, solution: answer},
+    template: none}, rewards: [math], max_completion_length: 8}
+  last:
+    kind: rl
+    policy: zero
+    mixture:
+      made: {data: {source: "stage:traces", template: none}, rewards: [math]}
+      there: {data: {source: problems.jsonl, template: none, columns: {prompt: question}}, rewards: [format], weight: 0}
+    steps: 2
+    prompts_per_step: 2
+    max_completion_length: 16
+  student: {kind: sft, policy: base, data: {source: "stage:traces", template: none}, epochs: 1, max_length: 64}
+  out: {kind: export, policy: student}
+"""
+
+
+@pytest.mark.parametrize(
+    ("override", "where", "message"),
+    [
+        (
+            "stages.last.mixture.made.rewards.0.use=maths",
+            "stages.last.mixture.made.rewards[0].use",
+            "no reward 'maths'",
+        ),
+        ("stages.last.mixture.made.data.template=nowhere", "stages.last.mixture.made.data.template", "is no template"),
+        ("stages.last.max_completion_length=64", "stages.last.max_completion_length", "leave no room for a prompt"),
+        ("stages.student.max_length=65", "stages.student.max_length", "the model's context is 64"),
+        ("stages.student.model=/nowhere", "stages.student.model.path", "cannot read the configuration and tokenizer"),
+        ("stages.last.mixture.there.weight=3", "stages.last.prompts_per_step", "a step takes 6 prompts of source 'th"),
+        ("stages.last.reference=/nowhere", "stages.last.reference", "cannot read the configuration"),
+        (
+            "stages.last.mixture.made.rewards=[{use: reward_model, params: {path: gone}}]",
+            "stages.last.mixture.made.rewards[0].params.path",
+            "cannot load a reward model",
+        ),
+    ],
+)
+def test_what_waits_for_rows_is_checked_as_far_as_it_can_be(write, tmp_path, override, where, message):
+    write()
+    with (tmp_path / "recipe.yaml").open("a") as file:
+        file.write(WAITING)
+    path, size = str(tmp_path / "recipe.yaml"), "stages.last.prompts_per_step=8"
+    preflight(load_recipe(path))
+    overrides = [override, "stages.last.beta=1"] if "reference" in override else [override]
+    error = mistake(load_recipe(path, [size, *overrides] if "weight" in override else overrides))
+    assert error.where == where
+    assert message in error.message

@@ -52,6 +52,7 @@ def test_a_mistake_in_it_is_told_where_it_was_made(tmp_path: Path) -> None:
         ("like: a", "like: z", "stages.b.like (r.yaml, line 5): no stage 'z' (stages of this recipe: a, b, c)"),
         ("like: a", "like: c", "stages are like each other in a circle: "),
         ("like: a", "like: b", "stages are like each other in a circle: b → b"),
+        ("like: a", "like: [a]", "stages.b.like (r.yaml, line 5): ['a'] given; must be the name of one stage"),
     ],
 )
 def test_likes_that_lead_nowhere_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -67,5 +68,27 @@ def test_null_drops_a_mapping_that_would_be_merged(tmp_path: Path) -> None:
     path = write(tmp_path, text)
     a, b, c = load_recipe(path).recipe.stages.values()
     assert (b.data.columns, c.data.columns, c.data.source) == ({"prompt": "q"}, {}, a.data.source)  # type: ignore[union-attr]
-    stages = load_recipe(path, ["stages.c.evaluate=null", "stages.c.data=null"]).recipe.stages
-    assert stages["c"].evaluate is None and stages["c"].data == stages["b"].data  # type: ignore[union-attr]
+    stages = load_recipe(path, ["stages.c.evaluate=null"]).recipe.stages
+    assert stages["c"].evaluate is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("own", ["", "evaluate: {every: 3}, "])
+def test_null_drops_what_is_inherited_with_what_the_stage_says_itself(tmp_path: Path, own: str) -> None:
+    inherited = "steps: 5, evaluate: {data: {source: b.jsonl}, rewards: [math]}}"
+    text = RECIPE.replace("steps: 5}", inherited).replace("{like: b,", f"{{like: b, {own}")
+    path = write(tmp_path, text)
+    over = write(tmp_path, "extends: r.yaml\nstages: {c: {evaluate: null}}\n", "over.yaml")
+    for loaded in (load_recipe(path, ["stages.c.evaluate=null"]), load_recipe(over)):
+        a, _, c = loaded.recipe.stages.values()
+        assert a.evaluate is not None and c.evaluate is None  # type: ignore[union-attr]
+    deep = load_recipe(path, ["stages.c.evaluate.data.options.x=1", "stages.c.evaluate.data.options=null"])
+    assert deep.recipe.stages["c"].evaluate.data.options == {}  # type: ignore[union-attr]
+
+
+def test_a_position_in_an_inherited_list_is_changed_for_the_stage_alone(tmp_path: Path) -> None:
+    path = write(tmp_path, RECIPE)
+    stages = load_recipe(path, ["stages.b.rewards.0.weight=2", "stages.b.rewards.0.name=x"]).recipe.stages
+    found = [[(reward.label, reward.weight) for reward in s.rewards] for s in stages.values()]  # type: ignore[union-attr]
+    assert found == [[("math", 1.0)], [("x", 2.0)], [("x", 2.0)]]
+    with pytest.raises(UserError, match="is a list of 1: give a position from 0"):
+        load_recipe(path, ["stages.c.rewards.1.weight=2"])
