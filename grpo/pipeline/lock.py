@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grpo.errors import UserError
+from grpo.errors import GuardError, UserError
 from grpo.recipe.load import LoadedRecipe
 from grpo.report.environment import record_launch
 
@@ -46,20 +46,30 @@ def run_folder(root: Path, loaded: LoadedRecipe) -> Iterator[None]:
         raise UserError(
             f"cannot write: {error}", where=f"run_dir {root}", advice="Give a run_dir you can write to."
         ) from error
+    except (UserError, GuardError):
+        raise
     except Exception as error:  # writers of other libraries say it in their own ways; named or not, it goes on
-        if disk_is_full(error, root):
+        full = full_disk(error, root)
+        if full is not None:
             raise UserError(
                 f"the disk is full: {error}",
-                where=f"run_dir {root}",
+                where=f"run_dir {root}" if full == root else str(full),
                 advice="What was written whole is in place. Make room; the same command goes on from there.",
             ) from error
         raise
 
 
-def disk_is_full(error: Exception, folder: Path) -> bool:
-    """Whether this is why `error` was raised by something that writes below `folder`."""
+def full_disk(error: Exception, root: Path) -> Path | None:
+    """The folder on a full disk where that is why `error` was raised; None where it is not. The run folder `root`, unless
+    the error names a file of another file system (such as shared memory or a cache)."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return _elsewhere(error, root) or root if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
     if os.strerror(errno.ENOSPC) in str(error):  # safetensors' own error
-        return True
-    return folder.is_dir() and shutil.disk_usage(folder).free < LEAST_ROOM
+        return root
+    return root if root.is_dir() and shutil.disk_usage(root).free < LEAST_ROOM else None
+
+
+def _elsewhere(error: OSError, root: Path) -> Path | None:
+    folder = Path(os.fsdecode(error.filename)).parent if isinstance(error.filename, str | bytes) else root
+    there = folder.is_dir() and root.is_dir() and folder.stat().st_dev != root.stat().st_dev
+    return folder if there else None

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from grpo.errors import GuardError, UserError
-from grpo.pipeline.lock import disk_is_full
+from grpo.pipeline.lock import full_disk
 from grpo.pipeline.preflight import preflight
 from grpo.pipeline.run import run_recipe
 from grpo.recipe.load import LoadedRecipe, load_recipe
@@ -91,9 +91,16 @@ def test_a_full_disk(undisturbed: dict[str, str], small_disk: Path, tmp_path: Pa
 
 
 def test_a_quota_counts_as_a_full_disk_and_a_bug_does_not(tmp_path: Path) -> None:
-    assert disk_is_full(OSError(errno.EDQUOT, "quota"), tmp_path)
-    assert not disk_is_full(OSError(errno.EIO, "broken"), tmp_path)
-    assert not disk_is_full(ValueError("a bug"), tmp_path)
+    assert full_disk(OSError(errno.EDQUOT, "quota"), tmp_path) == tmp_path
+    assert full_disk(OSError(errno.EIO, "broken"), tmp_path) is None
+    assert full_disk(ValueError("a bug"), tmp_path) is None
+
+
+def test_a_disk_that_is_full_elsewhere_is_named(small_disk: Path, tmp_path: Path) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device", str(small_disk / "cache" / "x"))
+    (small_disk / "cache").mkdir()
+    assert full_disk(error, tmp_path) == small_disk / "cache"
+    assert full_disk(error, small_disk) == small_disk
 
 
 def test_a_read_only_folder(small_disk: Path, tmp_path: Path) -> None:

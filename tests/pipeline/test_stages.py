@@ -9,8 +9,10 @@ import pytest
 from grpo.errors import GuardError, UserError
 from grpo.pipeline.intents import format_intents, intents
 from grpo.pipeline.preflight import preflight
+from grpo.pipeline.rows import with_rows
 from grpo.pipeline.run import run_kind, run_recipe
 from grpo.recipe.load import LoadedRecipe, load_recipe
+from grpo.recipe.trained_stages import RLStage
 from grpo.stages import sampled_rows
 
 RECIPE = """\
@@ -317,3 +319,19 @@ def test_a_mistake_in_the_filters_is_told_before_anything_is_sampled(tmp_path: P
     (tmp_path / "r.yaml").write_text(RECIPE.replace("RUN", str(tmp_path / "run")))
     with pytest.raises(UserError, match=r"stages.traces.keep\[0\]"):
         preflight(load(tmp_path, "stages.traces.keep=[{use: correct, reward: maths}]"))
+
+
+def test_rows_are_put_in_where_data_stands_and_nowhere_else() -> None:
+    stage = RLStage.model_validate(
+        {
+            "kind": "rl",
+            "steps": 1,
+            "mixture": {"source": {"data": {"source": "stage:traces"}, "rewards": ["math"]}},
+            "rewards": [{"use": "judge.py:J", "params": {"source": "stage:traces"}}],
+        }
+    )
+    filled = with_rows(stage, {"traces": "/run/traces/data.jsonl", "other": "/x"})
+    assert isinstance(filled, RLStage)
+    assert filled.mixture["source"].data.source == "/run/traces/data.jsonl"
+    assert filled.rewards == stage.rewards
+    assert with_rows(stage, {}) == stage
