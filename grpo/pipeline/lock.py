@@ -60,8 +60,8 @@ def run_folder(root: Path, loaded: LoadedRecipe) -> Iterator[None]:
 
 
 def full_disk(error: Exception, root: Path) -> Path | None:
-    """The folder on a full disk where that is why `error` was raised; None where it is not. The run folder `root`, unless
-    the error names a file of another file system (such as shared memory or a cache)."""
+    """The folder on a full disk where that is why `error` was raised; None where it is not. The run folder `root`,
+    unless the error names a file of another file system (such as shared memory or a cache)."""
     if isinstance(error, OSError):
         return _elsewhere(error, root) or root if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
     if os.strerror(errno.ENOSPC) in str(error):  # safetensors' own error

@@ -9,23 +9,40 @@ from pathlib import Path
 from grpo.recipe.fields import Model
 from grpo.recipe.graph import model_of
 from grpo.recipe.machine import Speeds, this_machine
+from grpo.recipe.other_models import REFERENCE, other_models
 from grpo.recipe.plan import DataSizes, RLPlan, SampledPlan, SFTPlan, engine_choice, longest_completion, plan_stage
 from grpo.recipe.sampled_stages import ExportStage, Sampled
-from grpo.recipe.schema import Recipe
+from grpo.recipe.schema import Recipe, Stage
 from grpo.recipe.shape import ModelShape, model_shape
 from grpo.recipe.trained_stages import RLStage, SFTStage
 
 GIB = 2**30
 FP32 = 4
 LOGITS_CHUNK = 256 * 2**20
+ENGINE = ("engine weights", "KV cache")
 
 
-def memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | None = None) -> dict[str, float]:
+def memory(
+    recipe: Recipe,
+    name: str,
+    shape: ModelShape,
+    longest_prompt: int | None = None,
+    others: Mapping[str, int | None] | None = None,
+    share_of_card: bool = False,
+) -> dict[str, float]:
     """Bytes a process of this stage needs, by what they are for.
 
     Weights in compute precision; fp32 masters with their gradient and Adam's two moments (16 bytes each);
     activations of one micro-batch; and for `rl` the engine's weights and KV cache, and the reference where beta > 0.
+    others: parameters of other models (`other_models`). share_of_card: the engine takes its share of a GPU, whatever
+    its model, and is left out here.
     """
+    parts = _own_memory(recipe, name, shape, longest_prompt)
+    parts |= {what: 2.0 * parameters for what, parameters in (others or {}).items() if parameters is not None}
+    return {what: amount for what, amount in parts.items() if not (share_of_card and what in ENGINE)}
+
+
+def _own_memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | None) -> dict[str, float]:
     stage = recipe.stages[name]
     compute = 2 if model_of(recipe.stages, name, recipe.model).dtype == "bfloat16" else FP32
     if isinstance(stage, ExportStage):
@@ -46,8 +63,8 @@ def memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | N
         "engine weights": shape.parameters * compute,
         "KV cache": kv_cache(stage, shape, longest_prompt or 0, compute),
     }
-    if stage.beta > 0 and (not stage.lora or stage.refresh_reference_every or stage.reference):
-        parts["reference"] = shape.parameters * compute
+    if stage.beta > 0 and stage.reference is None and (not stage.lora or stage.refresh_reference_every):
+        parts[REFERENCE] = shape.parameters * compute
     return parts
 
 
@@ -83,10 +100,18 @@ def lora_parameters(stage: RLStage | SFTStage, shape: ModelShape) -> int:
     return shape.layers * r * (attention + 3 * (shape.hidden_size + shape.intermediate_size))
 
 
-def seconds(recipe: Recipe, name: str, shape: ModelShape, sizes: DataSizes | None, speeds: Speeds) -> float | None:
+def seconds(
+    recipe: Recipe,
+    name: str,
+    shape: ModelShape,
+    sizes: DataSizes | None,
+    speeds: Speeds,
+    others: Mapping[str, int | None] | None = None,
+) -> float | None:
     """Seconds of a whole stage with every completion at its longest; None where its number of steps is not known yet.
 
-    6 operations a parameter and trained token, 2 a sampled one.
+    6 operations a parameter and trained token, 2 a sampled one, and 2 for each model that only reads it. others: see
+    `memory`.
     """
     stage, plan = recipe.stages[name], plan_stage(recipe, name, sizes)
     if isinstance(stage, SFTStage) and isinstance(plan, SFTPlan):
@@ -101,14 +126,18 @@ def seconds(recipe: Recipe, name: str, shape: ModelShape, sizes: DataSizes | Non
     if not isinstance(stage, RLStage) or not isinstance(plan, RLPlan) or plan.completions is None:
         return None
     prompt = (sizes.longest_prompt if sizes else None) or 0
-    passes = 6 + 2 * (stage.updates_per_step > 1) + 2 * (stage.beta > 0)
+    scored = stage.updates_per_step > 1 and stage.mismatch.mode != "as_old"
+    own_reference = stage.beta > 0 and stage.reference is None
+    operations = (6 + 2 * scored + 2 * own_reference) * shape.parameters + 2 * sum(
+        filter(None, (others or {}).values())
+    )
     trained = plan.completions * (prompt + stage.max_completion_length)
     sampled = plan.completions * stage.max_completion_length
     if stage.evaluate and plan.evaluations and sizes and sizes.held_out:
         each = stage.evaluate.num_generations + stage.evaluate.greedy
         length = stage.evaluate.max_completion_length or stage.max_completion_length
         sampled += plan.evaluations * sizes.held_out * each * length
-    return passes * shape.parameters * trained / speeds.training + sampled / tokens_a_second
+    return operations * trained / speeds.training + sampled / tokens_a_second
 
 
 def format_estimates(recipe: Recipe, base: Path, sizes: Mapping[str, DataSizes] | None = None) -> str:
@@ -133,14 +162,27 @@ def _lines(
     parameters = f"{shape.parameters / 1e6:,.1f} million parameters"
     yield f"estimates (not measurements), {parameters}, one process on {machine.name}:"
     for name in names:
-        known = sizes.get(name)
-        parts = memory(recipe, name, shape, known.longest_prompt if known else None)
-        listed = ", ".join(f"{what} {size(amount)}" for what, amount in parts.items())
-        yield f"  {name}: memory about {size(sum(parts.values()))} ({listed})"
-        spent = seconds(recipe, name, shape, known, machine.speeds) if machine.speeds else None
+        stage, known, others = recipe.stages[name], sizes.get(name), other_models(recipe, name, base)
+        card = _share_of_card(stage) if machine.is_accelerator else None
+        parts = memory(recipe, name, shape, known.longest_prompt if known else None, others, card is not None)
+        if parts:
+            listed = ", ".join(f"{what} {size(amount)}" for what, amount in parts.items())
+            yield f"  {name}: memory about {size(sum(parts.values()))} ({listed})"
+        if card is not None:
+            yield f"  {name}: the engine takes {card:.0%} of the card's memory (rollout.gpu_memory_utilization)"
+        if unknown := [what for what, parameters in others.items() if parameters is None]:
+            yield f"  {name}: not counted, its config.json is not on this machine: {', '.join(unknown)}"
+        spent = seconds(recipe, name, shape, known, machine.speeds, others) if machine.speeds else None
         yield f"  {name}: time {f'at most about {duration(spent)}' if spent is not None else 'unknown'}"
     if machine.advice:
         yield f"  note: {machine.advice}"
+
+
+def _share_of_card(stage: Stage) -> float | None:
+    """What vLLM takes of a GPU's memory; None where the stage has no such engine."""
+    if isinstance(stage, RLStage | Sampled) and engine_choice(stage.rollout)[0] == "vllm":
+        return stage.rollout.gpu_memory_utilization
+    return None
 
 
 def size(amount: float) -> str:

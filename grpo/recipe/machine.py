@@ -23,6 +23,7 @@ class Machine:
     name: str
     speeds: Speeds | None
     advice: str | None = None
+    is_accelerator: bool = False
 
 
 # Measured per CPU core: a 135M model in bf16 with matrix extensions and in fp32 with AVX2, a 2M model for the tokens;
@@ -52,8 +53,9 @@ def accelerator(information: str) -> Machine:
     name = next((line.partition(":")[2].strip() for line in information.splitlines() if "Model" in line), "NVIDIA GPU")
     peak = next((value for part, value in PEAKS.items() if part in name), None)
     if peak is None:
-        return Machine(name, None)
-    return Machine(name, Speeds(peak * TRAINING_SHARE, peak * SAMPLING_SHARE, ACCELERATOR_TOKENS))
+        return Machine(name, None, is_accelerator=True)
+    speeds = Speeds(peak * TRAINING_SHARE, peak * SAMPLING_SHARE, ACCELERATOR_TOKENS)
+    return Machine(name, speeds, is_accelerator=True)
 
 
 def cpu(cores: int, flags: Set[str], dtype: str) -> Machine:

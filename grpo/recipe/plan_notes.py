@@ -29,7 +29,7 @@ def rl_notes(stage: RLStage, plan: RLPlan, sizes: DataSizes | None = None) -> It
             "an update ends inside a group. Advantages are computed over the whole step, so this changes which update "
             "a completion counts in, not its advantage"
         )
-    if stage.updates_per_step == 1 and stage.loss_type != "reinforce":
+    if stage.updates_per_step == 1 and stage.loss_type != "reinforce" and stage.mismatch.mode != "as_old":
         yield "one update a step: the importance ratio is 1, so epsilon and delta never act"
     if stage.updates_per_step > 1:
         yield (

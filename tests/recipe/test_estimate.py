@@ -10,6 +10,7 @@ from grpo.recipe.estimate import duration, format_estimates, memory, seconds, si
 from grpo.recipe.fields import Model, TinyModel
 from grpo.recipe.load import load_recipe
 from grpo.recipe.machine import SLOW_BF16, Speeds, accelerator, cpu
+from grpo.recipe.other_models import other_models
 from grpo.recipe.plan import DataSizes
 from grpo.recipe.shape import TINY_VOCABULARY, model_shape, shape_of_folder
 
@@ -93,6 +94,35 @@ def test_memory_by_part(recipe):
     assert parts["KV cache"] == 2**30
     # 8,192 tokens × 30 layers × 2 bytes × (16 × 576 + 4 × 1536), and three chunks of logits
     assert parts["activations"] == 8192 * 30 * 2 * (16 * 576 + 4 * 1536) + 3 * 256 * 2**20
+
+
+def test_other_models_count_by_their_own_size(recipe, tmp_path):
+    for name, layers in (("teacher", 60), ("judge", 10)):
+        folder_with(tmp_path / name, SMOLLM2 | {"num_hidden_layers": layers})
+    judges = "[{use: reward_model, params: {path: judge}}, {use: reward_model, name: b, params: {path: org/gone}}]"
+    loaded = recipe(reference=str(tmp_path / "teacher"), beta=1, rewards=judges, steps=10)
+    shape, teacher = (shape_of_folder(tmp_path / name) for name in ("org/base-model", "teacher"))
+    others = other_models(loaded.recipe, "zero", loaded.base)
+    judge = shape_of_folder(tmp_path / "judge").parameters
+    assert others == {"reference": teacher.parameters, "reward model judge": judge, "reward model org/gone": None}
+    parts = memory(loaded.recipe, "zero", shape, others=others)
+    assert (parts["reference"], parts["reward model judge"]) == (2 * teacher.parameters, 2 * judge)
+    rates, known = Speeds(training=1e12, sampling=1e30, most_tokens=1e30), DataSizes(700, longest_prompt=50)
+    spent = seconds(loaded.recipe, "zero", shape, known, rates, others)
+    trained = 640 * (50 + loaded.recipe.stages["zero"].max_completion_length)
+    assert spent == pytest.approx((6 * shape.parameters + 2 * teacher.parameters + 2 * judge) * trained / 1e12)
+    page = format_estimates(loaded.recipe, loaded.base)
+    assert "  zero: not counted, its config.json is not on this machine: reward model org/gone" in page
+
+
+def test_on_a_card_the_engine_takes_its_share(recipe, monkeypatch):
+    card = accelerator("Model: \t NVIDIA H100 80GB HBM3\nIRQ: 1")
+    monkeypatch.setattr("grpo.recipe.estimate.this_machine", lambda dtype: card)
+    loaded = recipe(**{"rollout.engine": "vllm"})
+    page = format_estimates(loaded.recipe, loaded.base)
+    assert "  zero: the engine takes 45% of the card's memory (rollout.gpu_memory_utilization)" in page
+    assert "KV cache" not in page
+    assert "KV cache" in format_estimates(recipe(**{"rollout.engine": "transformers"}).recipe, loaded.base)
 
 
 def test_checkpointing_and_adapters_need_less(recipe):
