@@ -10,13 +10,14 @@ whole row: `grpo.training.choose` compares with the padded forward before a row 
 
 On a GPU in half precision the kernel is torch's FlashAttention for variable lengths, in the version that torch has or
 was given (`torch.nn.attention.activate_flash_attention_impl`); elsewhere it is SDPA, a prompt or a group at a time, on
-a CPU without a copy of the prompt's keys for each completion (`shared_prompt`).
+a CPU without a copy of the prompt's keys for each completion (`shared_prompt`). Soft caps and sinks, which none of them
+can do, are computed as they are written (`exact_attention`), in padded rows as well.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,10 +28,8 @@ from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_f
 from transformers.masking_utils import sdpa_mask
 
 from grpo.models import shared_prompt
+from grpo.models.exact_attention import Extras, attend
 from grpo.models.paths import Grid, Paths, Segments, beside, in_row
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 NAME = "grpo_paths"
 FLASH_HEAD_SIZES = range(8, 257, 8)
@@ -64,18 +63,24 @@ def path_attention(
 ) -> tuple[Tensor, None]:
     """Queries [1, H, T, D], keys [1, H', T, D], values [1, H', T, D'] of one row → [1, T, H, D'].
 
-    Without `paths` this is transformers' own SDPA attention. sliding_window: the tokens that a token sees, itself
-    included. Raises NotImplementedError for soft caps and attention sinks, which neither kernel can do.
+    Without `paths` rows are padded: batches of queries [N, H, T, D] with transformers' mask. sliding_window: the tokens
+    that a token sees, itself included. softcap: of the scores. s_aux: [H], sinks.
     """
-    if paths is None:
+    extras = None if softcap is None and s_aux is None else Extras(softcap, s_aux)
+    if paths is None and extras is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **extra)
-    if softcap is not None or s_aux is not None:
-        raise NotImplementedError("path attention has neither soft caps nor sinks")
-    if _flash_takes(query):
+    if paths is not None and extras is None and _flash_takes(query):
         return flash(query[0], key[0], value[0], paths.segments, scaling, sliding_window)[None], None
     groups = getattr(module, "num_key_value_groups", 1)
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    return sdpa(query[0], key[0], value[0], paths, scaling, sliding_window)[None], None
+    if paths is not None:
+        return sdpa(query[0], key[0], value[0], paths, scaling, sliding_window, extras)[None], None
+    assert extras is not None
+    seen = attention_mask
+    if seen is None:  # transformers makes no mask where causality is all there is to it
+        seen = _seen(query.shape[2], key.shape[2], None, query.device)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    return attend(query, key, value, seen, scale, extras).transpose(1, 2), None
 
 
 def _flash_takes(query: Tensor) -> bool:
@@ -106,7 +111,15 @@ def flash(
     return attended[..., :size]
 
 
-def sdpa(query: Tensor, key: Tensor, value: Tensor, paths: Paths, scaling: float | None, window: int | None) -> Tensor:
+def sdpa(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    paths: Paths,
+    scaling: float | None,
+    window: int | None,
+    extras: Extras | None = None,
+) -> Tensor:
     """[H, T, D], [H, T, D], [H, T, D'] → [T, H, D']: for each branch its prompt, then its completions as a batch."""
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     # Split, not sliced: the gradient of a slice is as large as the row, for each slice.
@@ -114,45 +127,46 @@ def sdpa(query: Tensor, key: Tensor, value: Tensor, paths: Paths, scaling: float
     outputs = []
     for number, grid in enumerate(paths.grids):
         prompt, behind = 2 * number, 2 * number + 1
-        outputs.append(_causal(q[prompt][None], k[prompt][None], v[prompt][None], scale, window)[0])
+        outputs.append(_causal(q[prompt][None], k[prompt][None], v[prompt][None], scale, window, extras)[0])
         if grid is None:
             continue
-        if shared_prompt.takes(query, value) and (window is None or grid.keys.shape[1] <= window):
+        whole = extras is None and (window is None or grid.keys.shape[1] <= window)
+        if whole and shared_prompt.takes(query, value):
             own, of_prompt = (q[behind], k[behind], v[behind]), (k[prompt], v[prompt])
             outputs.append(shared_prompt.completions_over_prompt(*own, *of_prompt, grid, scale))
         else:
-            outputs.append(_completions(query, key, value, grid, scale, window))
+            outputs.append(_completions(query, key, value, grid, scale, window, extras))
     return torch.cat(outputs, dim=1).transpose(0, 1).contiguous()
 
 
 def _completions(
-    query: Tensor, key: Tensor, value: Tensor, grid: Grid, scaling: float | None, window: int | None
+    query: Tensor, key: Tensor, value: Tensor, grid: Grid, scale: float, window: int | None, extras: Extras | None
 ) -> Tensor:
     """The completions of one branch beside each other → [H, their tokens, D']."""
     q, k, v = beside(query, grid.queries), beside(key, grid.keys), beside(value, grid.keys)
-    return in_row(_causal(q, k, v, scaling, window), grid)
+    return in_row(_causal(q, k, v, scale, window, extras), grid)
 
 
-def _causal(q: Tensor, k: Tensor, v: Tensor, scaling: float | None, window: int | None) -> Tensor:
+def _causal(q: Tensor, k: Tensor, v: Tensor, scale: float, window: int | None, extras: Extras | None) -> Tensor:
     """Attention in which the last query sees every key (or the last `window` of them), the one before all but one, …"""
     queries, keys = q.shape[-2], k.shape[-2]
-    if queries == keys and (window is None or keys <= window):
-        return scaled_dot_product_attention(q, k, v, is_causal=queries > 1, scale=scaling)
-    at = torch.arange(keys - queries, keys, device=q.device)[:, None]
-    seen = torch.arange(keys, device=q.device)[None]
-    mask = seen <= at if window is None else (seen <= at) & (seen > at - window)
-    return scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scaling)
+    if extras is None and queries == keys and (window is None or keys <= window):
+        return scaled_dot_product_attention(q, k, v, is_causal=queries > 1, scale=scale)
+    seen = _seen(queries, keys, window, q.device)
+    if extras is not None:
+        return attend(q, k, v, seen, scale, extras)
+    return scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale)
+
+
+def _seen(queries: int, keys: int, window: int | None, device: torch.device) -> Tensor:
+    """[queries, keys] bool: whether a query sees a key."""
+    at = torch.arange(keys - queries, keys, device=device)[:, None]
+    of = torch.arange(keys, device=device)[None]
+    return of <= at if window is None else (of <= at) & (of > at - window)
 
 
 def _mask(*arguments: Any, **named: Any) -> Tensor | None:
     return None if _packed.get() else sdpa_mask(*arguments, **named)
-
-
-def install(model: "PreTrainedModel") -> bool:
-    """Makes path attention the model's attention, where it was SDPA; True if it is now. Padded rows go as before."""
-    if model.config._attn_implementation == "sdpa":
-        model.set_attn_implementation(NAME)
-    return model.config._attn_implementation == NAME
 
 
 AttentionInterface.register(NAME, path_attention)

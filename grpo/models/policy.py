@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from grpo.errors import UserError
 from grpo.models.head import bare
-from grpo.models.path_attention import install
 from grpo.models.pretrained import load_pretrained
 from grpo.models.reading import end_of_sequence_ids
 from grpo.models.weights import named_weights
@@ -80,7 +79,6 @@ class Policy:
                 where="reference",
                 advice="Distil into another family by `sft` on the teacher's traces.",
             )
-        install(reference)
         self._reference = reference.eval().requires_grad_(False)
 
     @contextmanager
@@ -125,7 +123,6 @@ def load_policy(
     Raises UserError where it cannot be loaded, has no end-of-sequence token, or has no layer to adapt.
     """
     causal, tokenizer = load_pretrained(model, path, device=device)
-    install(causal)
     trained: nn.Module = causal.eval()
     if lora is not None:
         trained = _adapt(causal, lora)

@@ -7,6 +7,7 @@ import torch
 
 from grpo.atomic import write_folder
 from grpo.errors import UserError
+from grpo.models.path_attention import NAME as PATH_ATTENTION
 from grpo.recipe.fields import Model
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _load_model(model: Model, path: str, dtype: str | None) -> "PreTrainedModel"
     return AutoModelForCausalLM.from_pretrained(
         path,
         dtype=getattr(torch, dtype or model.dtype),
-        attn_implementation=model.attn_implementation,
+        attn_implementation=PATH_ATTENTION if model.attn_implementation == "sdpa" else model.attn_implementation,
         **source_of(model, path),
     )
 

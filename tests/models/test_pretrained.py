@@ -15,6 +15,7 @@ from grpo.models.pretrained import load_pretrained
 from grpo.models.reading import end_of_sequence_ids
 from grpo.models.tiny import make_tiny
 from grpo.recipe.fields import Lora, Model, TinyModel
+from tests.training.test_forward import random_model
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +133,19 @@ def test_adapted_experts_are_merged_as_peft_merges_them(experts: Path, tmp_path:
     merged = dict(policy.model.merge_and_unload().named_parameters())
     for name, tensor in again.model.named_parameters():
         torch.testing.assert_close(tensor, merged[name], msg=name)
+
+
+@pytest.mark.parametrize("architecture", ["gemma2", "gpt_oss"])
+def test_soft_caps_and_sinks_are_computed_where_sdpa_would_leave_them_out(architecture: str, tmp_path: Path) -> None:
+    eager = random_model(architecture)
+    eager.save_pretrained(tmp_path)  # type: ignore[operator]
+    character_tokenizer().save_pretrained(tmp_path)
+    loaded, _ = load_pretrained(Model(path=str(tmp_path), dtype="float32"), str(tmp_path))
+    ids = torch.arange(60).reshape(2, 30) % 50 + 8
+    mask = torch.ones_like(ids)
+    mask[1, 20:] = 0
+    with torch.no_grad():
+        ours, theirs = (model(ids, attention_mask=mask).logits for model in (loaded, eager))
+    assert (ours - theirs)[mask.bool()].abs().max() < 1e-4
+    words = {"max_new_tokens": 12, "do_sample": False, "attention_mask": torch.ones(1, 9, dtype=torch.long)}
+    assert loaded.generate(ids[:1, :9], **words).tolist() == eager.generate(ids[:1, :9], **words).tolist()  # type: ignore

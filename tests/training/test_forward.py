@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from grpo.models.head import causal_without_mask, check_head
+from grpo.models.path_attention import NAME
 from grpo.records import Sample
 from grpo.training.forward import token_logprobs
 from grpo.training.padded import PaddedRows
@@ -42,7 +43,7 @@ MODELS = {
     "qwen2": WINDOW | {"use_sliding_window": True, "max_window_layers": 1},
     "qwen3": {},
     "mistral": WINDOW,
-    "gemma2": WINDOW | {"final_logit_softcapping": 2.0},
+    "gemma2": WINDOW | {"final_logit_softcapping": 2.0, "attn_logit_softcapping": 0.5},
     "gemma3_text": WINDOW | {"layer_types": ["sliding_attention", "full_attention"]},
     "cohere": {"logit_scale": 0.3},
     "granite": {"logits_scaling": 3.0},
@@ -71,12 +72,20 @@ def alone(model: torch.nn.Module, row: Sample, temperature: float) -> tuple[Tens
 def random_model(architecture: str) -> torch.nn.Module:
     torch.manual_seed(0)
     config = AutoConfig.for_model(architecture, **SMALL | MODELS[architecture])
-    attention = "eager" if architecture == "gpt_oss" else "sdpa"
+    attention = "eager" if architecture in ("gemma2", "gpt_oss") else "sdpa"  # SDPA has neither soft caps nor sinks
     model = AutoModelForCausalLM.from_config(config, attn_implementation=attention, dtype=torch.float32).eval()
     for weight in model.parameters():  # away from the tiny first weights, at which every distribution is flat
         if weight.dim() > 1:
             torch.nn.init.normal_(weight, std=0.3)
+    for name, weight in model.named_parameters():
+        if "sinks" in name:
+            torch.nn.init.normal_(weight)
     return model
+
+
+def install(model: torch.nn.Module) -> None:
+    """What loading a policy does: our attention in place of SDPA."""
+    model.set_attn_implementation(NAME)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("architecture", MODELS)

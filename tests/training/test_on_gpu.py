@@ -4,14 +4,13 @@ import pytest
 import torch
 
 from grpo.models import path_attention
-from grpo.models.path_attention import install
 from grpo.training.choose import choose_layout
 from grpo.training.forward import token_logprobs
 from grpo.training.layout import Layout
 from grpo.training.padded import PaddedRows
 from grpo.training.shared import SharedPrompts
 from tests.training.cases import relative
-from tests.training.test_forward import random_model
+from tests.training.test_forward import install, random_model
 from tests.training.test_shared import RAGGED
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
