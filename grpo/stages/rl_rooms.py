@@ -86,9 +86,10 @@ class Rooms:
         )
         closing.callback(self.record.close)
         self._resume()
-        if self.step < self.steps:
+        left = self.step < self.steps  # else it died between its last checkpoint and its end
+        if left:
             self.references.prepare(self.step + 1)
-        if settings.memory_probe:
+        if left and settings.memory_probe:
             longest = max(len(prompt.token_ids) for prompt in self.supply)
             self.updater.probe_memory(longest, settings.longest_completion_length)
         self.engine = self._open_engine()

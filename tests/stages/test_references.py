@@ -64,6 +64,21 @@ def test_stopped_anywhere_it_ends_with_the_same_bytes(
         assert (stage / name).read_bytes() == (undisturbed / name).read_bytes(), name
 
 
+def test_stopped_between_its_last_checkpoint_and_its_end_it_ends(
+    undisturbed: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("grpo.stages.rl_rooms.write_folder", dies)
+        train(tmp_path, model)
+    assert not (tmp_path / "rl" / "final").exists()
+    stage = train(tmp_path, model)
+    for name in (METRICS, "final/model.safetensors"):
+        assert (stage / name).read_bytes() == (undisturbed / name).read_bytes(), name
+
+
 def test_adapters_have_a_frozen_copy_once_the_reference_is_another_policy(model: Path, tmp_path: Path) -> None:
     from peft import LoraConfig
 
