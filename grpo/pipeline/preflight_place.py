@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from grpo.errors import UserError
-from grpo.recipe.graph import model_of
 from grpo.recipe.sampled_stages import ExportStage
 from grpo.recipe.schema import Recipe, Stage
 from grpo.recipe.trained_stages import RLStage, SFTStage
@@ -19,26 +18,18 @@ def check_place(recipe: Recipe, stages: Mapping[str, Stage]) -> None:
     check_run_folder(Path(recipe.run_dir).expanduser())
     check_trackers(recipe.trackers)
     for name, stage in stages.items():
-        if isinstance(stage, RLStage):
-            _check_optimizer(recipe, name, stage)
+        if isinstance(stage, RLStage) and stage.optimizer_states == "8bit" and find_spec("torchao") is None:
+            raise UserError(
+                "torchao is not installed",
+                where=f"stages.{name}.optimizer_states",
+                advice="pip install 'grpo[memory]', or leave the states in fp32.",
+            )
         if isinstance(stage, SFTStage | ExportStage):
             continue
         try:
             choose_engine(stage.rollout)
         except UserError as error:
             raise UserError(error.message, where=f"stages.{name}.{error.where}", advice=error.advice) from error
-
-
-def _check_optimizer(recipe: Recipe, name: str, stage: RLStage) -> None:
-    where = f"stages.{name}.optimizer_states" if stage.optimizer_states == "8bit" else None
-    if stage.stochastic_rounding:
-        where = f"stages.{name}.stochastic_rounding"
-        if stage.lora or model_of(recipe.stages, name, recipe.model).dtype != "bfloat16":
-            advice = "Leave it out: it is for all weights of a policy in bfloat16."
-            raise UserError("the weights that learn are in fp32, nothing is rounded", where=where, advice=advice)
-    if where is not None and find_spec("torchao") is None:
-        advice = "pip install 'grpo[memory]', or leave it out."
-        raise UserError("torchao is not installed", where=where, advice=advice)
 
 
 def check_run_folder(folder: Path) -> None:

@@ -46,8 +46,6 @@ class RLSettings(Optimizer, Sampling):
         What both do to the estimate: grpo/algorithm/selection.py.
     skip_flat: prompts whose groups had no signal the last times are skipped for a while (null: none).
     optimizer_states: AdamW's moments in `fp32`, 8 bytes a weight (null: these), or `8bit`, about 2 (extra `memory`).
-    stochastic_rounding: bf16 weights learn themselves, rounded up or down at random, without fp32 copies: 4 bytes a
-        weight less (extra `memory`).
     log_completions: how many the console shows at a time. keep_rollouts: completions of the last so many steps stay on
         the disk (null: of all).
     """
@@ -86,7 +84,6 @@ class RLSettings(Optimizer, Sampling):
     keep_rollouts: PositiveInt | None = None
     memory_probe: bool = True
     optimizer_states: Literal["fp32", "8bit"] | None = None
-    stochastic_rounding: bool | None = None
 
     @property
     def longest_completion_length(self) -> int:

@@ -2,8 +2,7 @@
 
 At a learning rate of 1e-6 rounding to bf16 loses 97 % of an update (a weight of 0.02 has neighbours 1e-4 apart), so the
 optimizer works on fp32 copies and the policy gets them rounded. Gradients of every micro-batch are added up in fp32
-too. Weights that are fp32 already (an fp32 policy, LoRA adapters) are their own masters, and so are those of a policy
-that is asked to do without copies: its optimizer rounds up or down at random, so that a step arrives on average.
+too. Weights that are fp32 already (an fp32 policy, LoRA adapters) are their own masters.
 """
 
 from collections.abc import Mapping
@@ -13,22 +12,17 @@ from torch import Tensor, nn
 
 
 class Masters:
-    """The weights that learn, by name, in fp32. One per policy: it attaches hooks to the policy's parameters.
+    """The fp32 weights that learn, by name. One per policy: it attaches hooks to the policy's parameters."""
 
-    copies: False leaves weights in the policy's precision, with gradients in fp32 (see `make_optimizer`).
-    """
-
-    def __init__(self, model: nn.Module, *, copies: bool = True) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self._trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self._masters: dict[str, nn.Parameter] = {}
         for name, weight in self._trained.items():
-            if not copies:
-                weight.grad_dtype = torch.float32
-            self._masters[name] = weight if weight.dtype == torch.float32 or not copies else _master_of(weight)
+            self._masters[name] = weight if weight.dtype == torch.float32 else _master_of(weight)
 
     @property
     def weights(self) -> Mapping[str, nn.Parameter]:
-        """Name → weight. Its `.grad`, in fp32, is the sum over the micro-batches since `zero_grad`."""
+        """Name → fp32 weight. Its `.grad` is the sum over the micro-batches since `zero_grad`."""
         return self._masters
 
     def zero_grad(self) -> None:
@@ -40,7 +34,7 @@ class Masters:
         that every rank reduces and steps alike."""
         for master in self._masters.values():
             if master.grad is None:
-                master.grad = torch.zeros_like(master, dtype=torch.float32)
+                master.grad = torch.zeros_like(master)
         return [master.grad for master in self._masters.values() if master.grad is not None]
 
     @torch.no_grad()

@@ -33,13 +33,12 @@ def learning_rate(settings: Optimizer, update: int, total_updates: int) -> float
 
 
 def make_optimizer(
-    weights: Mapping[str, nn.Parameter], settings: Optimizer, *, eight_bit: bool = False, stochastic: bool = False
+    weights: Mapping[str, nn.Parameter], settings: Optimizer, *, eight_bit: bool = False
 ) -> torch.optim.Optimizer:
     """AdamW with its state allocated at once, so that the memory probe sees all of it and loading copies in place.
 
     Weight decay holds for matrices; biases and norms are left alone. eight_bit: both moments of larger weights in 8
-    bits with a scale for each 256 values (arXiv 2110.02861). stochastic: weights in bf16 are rounded up or down with
-    the probability of their distance, by the global random generator (arXiv 2010.06192). Both by torchao.
+    bits with a scale for each 256 values (arXiv 2110.02861), by torchao.
     """
     matrices = [weight for weight in weights.values() if weight.dim() >= 2]
     vectors = [weight for weight in weights.values() if weight.dim() < 2]
@@ -50,16 +49,16 @@ def make_optimizer(
         "betas": (settings.adam_beta1, settings.adam_beta2),
         "eps": settings.adam_epsilon,
     }
-    if not (eight_bit or stochastic):
+    if not eight_bit:
         optimizer: torch.optim.Optimizer = torch.optim.AdamW(groups, **words, fused=True)
         for weight in weights.values():
             optimizer.state[weight] = _state(weight, torch.zeros_like(weight), torch.zeros_like(weight))
         return optimizer
-    from torchao.optim import AdamW8bit, _AdamW
+    from torchao.optim import AdamW8bit
 
-    small = (AdamW8bit if eight_bit else _AdamW)(groups, **words, bf16_stochastic_round=stochastic)
+    small = AdamW8bit(groups, **words)
     for weight in weights.values():
-        moments = (small._new_buffer(weight.detach().float(), signed) for signed in (True, False))
+        moments = (small._new_buffer(weight.detach(), signed) for signed in (True, False))
         small.state[weight] = _state(weight, *moments)
     return small
 

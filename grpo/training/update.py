@@ -80,9 +80,9 @@ class Updater:
         self._ranks = Ranks(accelerator)
         check_head(policy.model)
         self._layout = choose_layout(policy.model, settings.layout)
-        stochastic, eight_bit = bool(settings.stochastic_rounding), settings.optimizer_states == "8bit"
-        self._masters = Masters(policy.model, copies=not stochastic)
-        self._optimizer = make_optimizer(self._masters.weights, settings, eight_bit=eight_bit, stochastic=stochastic)
+        self._masters = Masters(policy.model)
+        eight_bit = settings.optimizer_states == "8bit"
+        self._optimizer = make_optimizer(self._masters.weights, settings, eight_bit=eight_bit)
         self._ranks.check_alike(self._masters.weights)
         self.updates_done = 0
 
@@ -175,8 +175,6 @@ class Updater:
         self._ranks.sum_in_place(self._masters.gradients())
         norm = clip_by_global_norm(self._masters.weights, self._settings.max_grad_norm, self.updates_done)
         set_rate(self._optimizer, learning_rate(self._settings, self.updates_done, self._total_updates))
-        if self._settings.stochastic_rounding:
-            torch.manual_seed(derive_seed(self._seed, "round", self.updates_done))
         self._optimizer.step()
         self._masters.zero_grad()
         self._masters.publish()

@@ -28,8 +28,6 @@ VARIANTS: dict[str, list[str]] = {
     ],
     "kl": ["stages.zero.beta=0.04"],
     "eight_bit": ["stages.zero.optimizer_states=8bit"],
-    "bf16": ["model.dtype=bfloat16"],
-    "stochastic_rounding": ["model.dtype=bfloat16", "stages.zero.stochastic_rounding=true"],
     "padded": ["stages.zero.layout=padded"],
 }
 

@@ -231,12 +231,3 @@ def test_a_missing_package_for_eight_bit_states_is_told_at_once(write, monkeypat
     monkeypatch.setattr("grpo.pipeline.preflight_place.find_spec", lambda name: None)
     error = mistake(write("stages.zero.optimizer_states=8bit"))
     assert (error.where, error.message) == ("stages.zero.optimizer_states", "torchao is not installed")
-    error = mistake(write("stages.zero.stochastic_rounding=true"))
-    assert (error.where, error.message) == ("stages.zero.stochastic_rounding", "torchao is not installed")
-
-
-@pytest.mark.parametrize("override", ["model.dtype=float32", "stages.zero.lora.r=4"])
-def test_stochastic_rounding_is_of_weights_in_bf16(write, override):
-    error = mistake(write("stages.zero.stochastic_rounding=true", override))
-    assert error.where == "stages.zero.stochastic_rounding"
-    assert error.message == "the weights that learn are in fp32, nothing is rounded"
