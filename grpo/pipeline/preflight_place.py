@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 from grpo.errors import UserError
 from grpo.recipe.sampled_stages import ExportStage
 from grpo.recipe.schema import Recipe, Stage
-from grpo.recipe.trained_stages import RLStage, SFTStage
+from grpo.recipe.trained_stages import SFTStage
 from grpo.report.trackers import check_trackers
 from grpo.rollout.open import choose_engine
 
@@ -18,12 +17,6 @@ def check_place(recipe: Recipe, stages: Mapping[str, Stage]) -> None:
     check_run_folder(Path(recipe.run_dir).expanduser())
     check_trackers(recipe.trackers)
     for name, stage in stages.items():
-        if isinstance(stage, RLStage) and stage.optimizer_states == "8bit" and find_spec("torchao") is None:
-            raise UserError(
-                "torchao is not installed",
-                where=f"stages.{name}.optimizer_states",
-                advice="pip install 'grpo[memory]', or leave the states in fp32.",
-            )
         if isinstance(stage, SFTStage | ExportStage):
             continue
         try:

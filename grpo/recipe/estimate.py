@@ -55,10 +55,10 @@ def _own_memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: in
         rows = stage.microbatch_size or stage.batch_size
         parts: dict[str, float] = {"weights": shape.parameters * FP32, "gradients and Adam": trained * 3 * FP32}
         return parts | {"activations": activations(stage, shape, rows * stage.max_length, compute)}
-    own_masters, moments = compute == FP32 and not stage.lora, 2 if stage.optimizer_states == "8bit" else 2 * FP32
+    own_masters = compute == FP32 and not stage.lora
     parts = {
         "weights": shape.parameters * compute,
-        "masters, gradients, Adam": trained * (FP32 * (1 if own_masters else 2) + moments),
+        "masters, gradients, Adam": trained * FP32 * (3 if own_masters else 4),
         "activations": activations(stage, shape, microbatch_tokens(stage, longest_prompt), compute),
         "engine weights": shape.parameters * compute,
         "KV cache": kv_cache(stage, shape, longest_prompt or 0, compute),

@@ -45,7 +45,6 @@ class RLSettings(Optimizer, Sampling):
     train_generations: completions of a group that are trained on, the most varied in reward (PODS; null: all).
         What both do to the estimate: grpo/algorithm/selection.py.
     skip_flat: prompts whose groups had no signal the last times are skipped for a while (null: none).
-    optimizer_states: AdamW's moments in `fp32`, 8 bytes a weight (null: these), or `8bit`, about 2 (extra `memory`).
     log_completions: how many the console shows at a time. keep_rollouts: completions of the last so many steps stay on
         the disk (null: of all).
     """
@@ -83,7 +82,6 @@ class RLSettings(Optimizer, Sampling):
     log_completions: int = Field(default=2, ge=0)
     keep_rollouts: PositiveInt | None = None
     memory_probe: bool = True
-    optimizer_states: Literal["fp32", "8bit"] | None = None
 
     @property
     def longest_completion_length(self) -> int:

@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from grpo.errors import GuardError
 from grpo.recipe.fields import Optimizer
@@ -32,48 +31,27 @@ def learning_rate(settings: Optimizer, update: int, total_updates: int) -> float
             return settings.learning_rate * (floor + (1.0 - floor) * fallen)
 
 
-def make_optimizer(
-    weights: Mapping[str, nn.Parameter], settings: Optimizer, *, eight_bit: bool = False
-) -> torch.optim.Optimizer:
+def make_optimizer(weights: Mapping[str, nn.Parameter], settings: Optimizer) -> torch.optim.AdamW:
     """AdamW with its state allocated at once, so that the memory probe sees all of it and loading copies in place.
 
-    Weight decay holds for matrices; biases and norms are left alone. eight_bit: both moments of larger weights in 8
-    bits with a scale for each 256 values (arXiv 2110.02861), by torchao.
+    Weight decay holds for matrices; biases and norms are left alone.
     """
     matrices = [weight for weight in weights.values() if weight.dim() >= 2]
     vectors = [weight for weight in weights.values() if weight.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
-    words: dict[str, Any] = {
-        "lr": settings.learning_rate,
-        "betas": (settings.adam_beta1, settings.adam_beta2),
-        "eps": settings.adam_epsilon,
-    }
-    if not eight_bit:
-        optimizer: torch.optim.Optimizer = torch.optim.AdamW(groups, **words, fused=True)
-        for weight in weights.values():
-            optimizer.state[weight] = _state(weight, torch.zeros_like(weight), torch.zeros_like(weight))
-        return optimizer
-    from torchao.optim import AdamW8bit
-
-    small = AdamW8bit(groups, **words)
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+        lr=settings.learning_rate,
+        betas=(settings.adam_beta1, settings.adam_beta2),
+        eps=settings.adam_epsilon,
+        fused=True,
+    )
     for weight in weights.values():
-        moments = (small._new_buffer(weight.detach(), signed) for signed in (True, False))
-        small.state[weight] = _state(weight, *moments)
-    return small
-
-
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)
-        else:
-            group["lr"] = rate
-
-
-def _state(weight: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor) -> dict[str, Tensor]:
-    step = torch.zeros((), dtype=torch.float32, device=weight.device)
-    return {"step": step, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
+        optimizer.state[weight] = {
+            "step": torch.zeros((), dtype=torch.float32, device=weight.device),
+            "exp_avg": torch.zeros_like(weight),
+            "exp_avg_sq": torch.zeros_like(weight),
+        }
+    return optimizer
 
 
 def clip_by_global_norm(weights: Mapping[str, nn.Parameter], max_norm: float | None, update: int) -> float:

@@ -1,12 +1,11 @@
-"""The state of learning in a folder: fp32 masters and AdamW's moments as they are stored, bit for bit."""
+"""The state of learning in a folder: fp32 masters and AdamW's moments, bit for bit."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from grpo.errors import UserError
 
@@ -23,8 +22,7 @@ def save_state(
     tensors = {f"master.{name}": weight.detach().contiguous() for name, weight in weights.items()}
     for name, weight in weights.items():
         for moment in MOMENTS:
-            for part, tensor in _parts(optimizer.state[weight][moment]).items():
-                tensors[f"{moment}{part}.{name}"] = tensor.contiguous()
+            tensors[f"{moment}.{name}"] = optimizer.state[weight][moment].contiguous()
     save_file(tensors, folder / TENSORS)
     (folder / COUNTERS).write_text(json.dumps({"updates_done": updates_done}))
 
@@ -48,30 +46,11 @@ def load_state(folder: Path, weights: Mapping[str, nn.Parameter], optimizer: tor
                 raise _of_another_model(folder, f"{name} is {shape} there and {list(weight.shape)} here")
             weight.copy_(file.get_tensor(f"master.{name}"))
             for moment in MOMENTS:
-                for part, tensor in _parts(optimizer.state[weight][moment]).items():
-                    _fill(tensor, file, f"{moment}{part}.{name}", folder)
+                optimizer.state[weight][moment].copy_(file.get_tensor(f"{moment}.{name}"))
     updates_done = int(json.loads((folder / COUNTERS).read_text())["updates_done"])
     for weight in weights.values():
         optimizer.state[weight]["step"].fill_(updates_done)
     return updates_done
-
-
-def _parts(moment: Tensor) -> dict[str, Tensor]:
-    """The tensors that hold a moment, by what is added to its name: one, or in 8 bits the codes and their scales."""
-    codes, scale = getattr(moment, "codes", None), getattr(moment, "scale", None)
-    if codes is not None and scale is not None:
-        return {".codes": codes, ".scale": scale}
-    return {"": moment}
-
-
-def _fill(tensor: Tensor, file: Any, name: str, folder: Path) -> None:
-    if name not in file.keys():  # noqa: SIM118 - the file is no mapping
-        raise UserError(
-            f"the checkpoint in {folder} holds the optimizer's states in another precision ({name} is not there)",
-            where="optimizer_states",
-            advice="Set it to what it was when the checkpoint was written, or use another run_dir.",
-        )
-    tensor.copy_(file.get_tensor(name))
 
 
 def _of_another_model(folder: Path, reason: str) -> UserError:

@@ -27,7 +27,6 @@ VARIANTS: dict[str, list[str]] = {
         "stages.zero.warmup_updates=20",
     ],
     "kl": ["stages.zero.beta=0.04"],
-    "eight_bit": ["stages.zero.optimizer_states=8bit"],
     "padded": ["stages.zero.layout=padded"],
 }
 

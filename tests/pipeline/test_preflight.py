@@ -225,9 +225,3 @@ def test_what_waits_for_rows_is_checked_as_far_as_it_can_be(write, tmp_path, ove
     error = mistake(load_recipe(path, [size, *overrides] if "weight" in override else overrides))
     assert error.where == where
     assert message in error.message
-
-
-def test_a_missing_package_for_eight_bit_states_is_told_at_once(write, monkeypatch):
-    monkeypatch.setattr("grpo.pipeline.preflight_place.find_spec", lambda name: None)
-    error = mistake(write("stages.zero.optimizer_states=8bit"))
-    assert (error.where, error.message) == ("stages.zero.optimizer_states", "torchao is not installed")

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,6 @@ CASES = {
     "four updates, a schedule and a reference": {
         "updates_per_step": 4, "lr_scheduler_type": "cosine", "warmup_updates": 3, "beta": 0.04, "weight_decay": 0.1,
     },
-    "8 bit states": {"dtype": "bfloat16", "optimizer_states": "8bit"},
     "bf16 with LoRA": {"dtype": "bfloat16", "lora": Lora(r=4)},
 }  # fmt: skip
 
@@ -33,12 +31,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def pytest_case(name: str) -> object:
-    missing = name.startswith("8 bit") and find_spec("torchao") is None
-    return pytest.param(name, marks=pytest.mark.skipif(missing, reason="needs torchao"))
-
-
-@pytest.mark.parametrize("case", [pytest_case(name) for name in CASES])
+@pytest.mark.parametrize("case", CASES)
 def test_state_figures_and_policy_are_the_same_bytes(updater: Make, tmp_path: Path, case: str) -> None:
     def rounds(trainer: Updater, steps: range) -> list[dict[str, float]]:
         return [trainer.round(make_samples(8, seed=step), 20) for step in steps]
