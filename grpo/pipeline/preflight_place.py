@@ -1,4 +1,4 @@
-"""Where a run would run: the folder it writes to, the engines and trackers it needs."""
+"""Where a run would run: the folder it writes to, the engines, trackers and packages it needs."""
 
 import os
 from collections.abc import Mapping
@@ -7,13 +7,14 @@ from pathlib import Path
 from grpo.errors import UserError
 from grpo.recipe.sampled_stages import ExportStage
 from grpo.recipe.schema import Recipe, Stage
-from grpo.recipe.trained_stages import SFTStage
+from grpo.recipe.trained_stages import RLStage, SFTStage
 from grpo.report.trackers import check_trackers
 from grpo.rollout.open import choose_engine
+from grpo.training.torchao_adamw import check_torchao
 
 
 def check_place(recipe: Recipe, stages: Mapping[str, Stage]) -> None:
-    """Raises UserError where the run folder cannot be written, or an engine or tracker is not installed."""
+    """Raises UserError where the run folder cannot be written, or an engine, tracker or package is not installed."""
     check_run_folder(Path(recipe.run_dir).expanduser())
     check_trackers(recipe.trackers)
     for name, stage in stages.items():
@@ -21,6 +22,8 @@ def check_place(recipe: Recipe, stages: Mapping[str, Stage]) -> None:
             continue
         try:
             choose_engine(stage.rollout)
+            if isinstance(stage, RLStage):
+                check_torchao(stage)
         except UserError as error:
             raise UserError(error.message, where=f"stages.{name}.{error.where}", advice=error.advice) from error
 

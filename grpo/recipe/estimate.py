@@ -18,6 +18,7 @@ from grpo.recipe.trained_stages import RLStage, SFTStage
 
 GIB = 2**30
 FP32 = 4
+BLOCK = 256  # 8-bit moments that share an fp32 scale
 LOGITS_CHUNK = 256 * 2**20
 ENGINE = ("engine weights", "KV cache")
 
@@ -32,7 +33,7 @@ def memory(
 ) -> dict[str, float]:
     """Bytes a process of this stage needs, by what they are for.
 
-    Weights in compute precision; fp32 masters with their gradient and Adam's two moments (16 bytes each);
+    Weights in compute precision; fp32 masters with their gradient and Adam's two moments (16 bytes each; `learning`);
     activations of one micro-batch; and for `rl` the engine's weights and KV cache, and the reference where beta > 0.
     others: parameters of other models (`other_models`). share_of_card: the engine takes its share of a GPU, whatever
     its model, and is left out here.
@@ -55,10 +56,9 @@ def _own_memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: in
         rows = stage.microbatch_size or stage.batch_size
         parts: dict[str, float] = {"weights": shape.parameters * FP32, "gradients and Adam": trained * 3 * FP32}
         return parts | {"activations": activations(stage, shape, rows * stage.max_length, compute)}
-    own_masters = compute == FP32 and not stage.lora
     parts = {
         "weights": shape.parameters * compute,
-        "masters, gradients, Adam": trained * FP32 * (3 if own_masters else 4),
+        "masters, gradients, Adam": trained * learning(stage, compute),
         "activations": activations(stage, shape, microbatch_tokens(stage, longest_prompt), compute),
         "engine weights": shape.parameters * compute,
         "KV cache": kv_cache(stage, shape, longest_prompt or 0, compute),
@@ -66,6 +66,14 @@ def _own_memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: in
     if stage.beta > 0 and stage.reference is None and (not stage.lora or stage.refresh_reference_every):
         parts[REFERENCE] = shape.parameters * compute
     return parts
+
+
+def learning(stage: RLStage, compute: int) -> float:
+    """Bytes of a trained parameter beside the weights that are forwarded: its master, where those are not fp32 already
+    (adapters are masters), its gradient, and two moments."""
+    master = 0 if compute == FP32 and not stage.lora else FP32
+    moment = 1 + FP32 / BLOCK if stage.optim == "adamw_torch_8bit" else FP32
+    return master + FP32 + 2 * moment
 
 
 def microbatch_tokens(stage: RLStage, longest_prompt: int | None) -> int:

@@ -30,6 +30,10 @@ class RLSettings(Optimizer, Sampling):
     completions where the architecture can be packed, `padded` forwards each completion with its own copy (the same
     gradient, slower).
 
+    optim: AdamW's two moments, by transformers' name: `adamw_torch_fused` (null) keeps them in fp32, 8 bytes a trained
+        parameter; `adamw_torch_8bit` quantises them in blocks of 256, 2 bytes (torchao; the extra `torchao`). With fp32
+        masters and gradients that is 10 bytes a parameter instead of 16, beside the policy's own weights in bf16.
+
     loss_type: `grpo` (mean over each completion's tokens, then over completions), `dr_grpo`, `dapo` (mean over all
         tokens of the update; `bnpo` is the same under global denominators), `cispo`, `reinforce`.
     epsilon / epsilon_high: clip of the importance ratio, at 1 - epsilon and 1 + epsilon_high (null: same as low). With
@@ -54,6 +58,7 @@ class RLSettings(Optimizer, Sampling):
     updates_per_step: PositiveInt = 1
     tokens_per_microbatch: PositiveInt = 8192
     layout: Literal["auto", "padded"] = "auto"
+    optim: Literal["adamw_torch_fused", "adamw_torch_8bit"] | None = None
     steps: PositiveInt | None = None
     epochs: float | None = Field(default=None, gt=0)
 

@@ -1,13 +1,15 @@
-"""AdamW on the fp32 masters, its learning rate as a function of the update, and the clip by global norm."""
+"""AdamW, its learning rate as a function of the update, and the clip by global norm."""
 
 import math
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from grpo.errors import GuardError
 from grpo.recipe.fields import Optimizer
+from grpo.recipe.rl_settings import RLSettings
+from grpo.training.torchao_adamw import torchao_adamw
 
 
 def learning_rate(settings: Optimizer, update: int, total_updates: int) -> float:
@@ -31,15 +33,18 @@ def learning_rate(settings: Optimizer, update: int, total_updates: int) -> float
             return settings.learning_rate * (floor + (1.0 - floor) * fallen)
 
 
-def make_optimizer(weights: Mapping[str, nn.Parameter], settings: Optimizer) -> torch.optim.AdamW:
+def make_optimizer(weights: Mapping[str, nn.Parameter], settings: RLSettings) -> torch.optim.Optimizer:
     """AdamW with its state allocated at once, so that the memory probe sees all of it and loading copies in place.
 
     Weight decay holds for matrices; biases and norms are left alone.
     """
     matrices = [weight for weight in weights.values() if weight.dim() >= 2]
     vectors = [weight for weight in weights.values() if weight.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    if settings.optim == "adamw_torch_8bit":
+        return torchao_adamw(groups, settings)
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+        groups,
         lr=settings.learning_rate,
         betas=(settings.adam_beta1, settings.adam_beta2),
         eps=settings.adam_epsilon,
@@ -52,6 +57,15 @@ def make_optimizer(weights: Mapping[str, nn.Parameter], settings: Optimizer) -> 
             "exp_avg_sq": torch.zeros_like(weight),
         }
     return optimizer
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """torchao keeps it in a tensor, as what it compiles would be compiled again for every other number."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def clip_by_global_norm(weights: Mapping[str, nn.Parameter], max_norm: float | None, update: int) -> float:

@@ -34,7 +34,7 @@ from grpo.training.forward import token_logprobs
 from grpo.training.layout import MicroBatch, Unit, balance, split_updates
 from grpo.training.masters import Masters
 from grpo.training.memory import longest_samples, memory_error_as_advice
-from grpo.training.optimizer import clip_by_global_norm, learning_rate, make_optimizer
+from grpo.training.optimizer import clip_by_global_norm, learning_rate, make_optimizer, set_learning_rate
 from grpo.training.ranks import Ranks
 from grpo.training.state import load_state, save_state
 
@@ -173,8 +173,7 @@ class Updater:
         """From summed gradients to a policy that learned; returns the gradient's norm before the clip."""
         self._ranks.sum_in_place(self._masters.gradients())
         norm = clip_by_global_norm(self._masters.weights, self._settings.max_grad_norm, self.updates_done)
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self._settings, self.updates_done, self._total_updates)
+        set_learning_rate(self._optimizer, learning_rate(self._settings, self.updates_done, self._total_updates))
         self._optimizer.step()
         self._masters.zero_grad()
         self._masters.publish()

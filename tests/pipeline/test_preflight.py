@@ -162,6 +162,22 @@ def test_vllm_that_is_not_installed(write, monkeypatch):
     assert (error.where, error.message) == ("stages.zero.rollout.engine", "vLLM is not installed")
 
 
+def test_torchao_that_is_not_installed(write, monkeypatch):
+    monkeypatch.setattr("grpo.training.torchao_adamw.find_spec", lambda name: None)
+    error = mistake(write("stages.zero.optim=adamw_torch_8bit"))
+    assert error.where == "stages.zero.optim"
+    assert "pip install 'grpo[torchao]'" in str(error)
+
+
+def test_a_compiler_that_is_not_there(write, monkeypatch):
+    monkeypatch.setattr("grpo.training.torchao_adamw.find_spec", lambda name: True)
+    for variable in ("CC", "CXX"):
+        monkeypatch.setenv(variable, "/no/such/compiler")
+    error = mistake(write("stages.zero.optim=adamw_torch_8bit"))
+    assert error.where == "stages.zero.optim"
+    assert "there is no /no/such/compiler" in str(error)
+
+
 def test_rows_and_functions_from_python(write):
     rows = [{"question": "12345=", "answer": "6"}] * 4
     given = Given(rows=rows, evaluation_rows=rows[:2], functions={"mine": lambda completions, **_: [1.0]})

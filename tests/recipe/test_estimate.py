@@ -138,6 +138,13 @@ def test_checkpointing_and_adapters_need_less(recipe):
     assert lora["masters, gradients, Adam"] == 16 * adapters
 
 
+def test_8_bit_moments_take_a_byte_and_a_share_of_a_scale(recipe):
+    loaded = recipe(optim="adamw_torch_8bit")
+    shape = model_shape(loaded.recipe.model, loaded.base)
+    learned = memory(loaded.recipe, "zero", shape)["masters, gradients, Adam"]
+    assert learned == shape.parameters * (4 + 4 + 2 * (1 + 4 / 256))
+
+
 def test_time(recipe):
     loaded = recipe(steps=10, max_completion_length=100)
     shape = model_shape(loaded.recipe.model, loaded.base)

@@ -4,7 +4,8 @@ from torch import nn
 
 from grpo.errors import GuardError
 from grpo.recipe.fields import Optimizer
-from grpo.training.optimizer import clip_by_global_norm, learning_rate, make_optimizer
+from grpo.recipe.rl_settings import RLSettings
+from grpo.training.optimizer import clip_by_global_norm, learning_rate, make_optimizer, set_learning_rate
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_a_gradient_that_is_not_finite_is_named(value: float) -> None:
 
 def test_weight_decay_leaves_biases_and_norms_alone() -> None:
     weights = {"matrix": nn.Parameter(torch.ones(2, 2)), "norm": nn.Parameter(torch.ones(2))}
-    optimizer = make_optimizer(weights, Optimizer(learning_rate=0.1, weight_decay=0.5))
+    optimizer = make_optimizer(weights, RLSettings(learning_rate=0.1, weight_decay=0.5))
     for weight in weights.values():
         weight.grad = torch.zeros_like(weight)
     optimizer.step()
@@ -67,9 +68,39 @@ def test_it_is_torchs_adamw_on_its_default_state() -> None:
     start, gradients = torch.randn(4, 4), torch.randn(5, 4, 4)
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
     plain = torch.optim.AdamW([theirs], lr=1e-2, weight_decay=0.0, fused=True)
-    optimizer = make_optimizer({"w": ours}, Optimizer(learning_rate=1e-2))
+    optimizer = make_optimizer({"w": ours}, RLSettings(learning_rate=1e-2))
     for gradient in gradients:
         ours.grad, theirs.grad = gradient.clone(), gradient.clone()
         optimizer.step()
         plain.step()
     assert torch.equal(ours, theirs)
+
+
+def bytes_of(tensor: torch.Tensor) -> int:
+    parts = tensor.__tensor_flatten__()[0] if hasattr(tensor, "__tensor_flatten__") else []
+    return sum(getattr(tensor, part).nbytes for part in parts) or tensor.nbytes
+
+
+def test_8_bit_states_take_a_byte_a_value_and_the_first_step_is_adamws() -> None:
+    """The first update is the sign of the gradient times the rate, whatever becomes of the moments afterwards."""
+    pytest.importorskip("torchao")
+    torch.manual_seed(0)
+    start, gradients = torch.randn(64, 64), torch.randn(20, 64, 64)
+    weights = {"matrix": nn.Parameter(start.clone()), "norm": nn.Parameter(torch.ones(64))}
+    optimizer = make_optimizer(weights, RLSettings(optim="adamw_torch_8bit", learning_rate=1.0))
+    set_learning_rate(optimizer, 1e-2)
+    moments = optimizer.state[weights["matrix"]]
+    table = 256 * 4
+    assert bytes_of(moments["exp_avg"]) == bytes_of(moments["exp_avg_sq"]) == 4096 + 16 * 4 + table
+    assert bytes_of(optimizer.state[weights["norm"]]["exp_avg"]) == 64 * 4  # too small to be quantised
+    theirs = nn.Parameter(start.clone())
+    plain = torch.optim.AdamW([theirs], lr=1e-2, weight_decay=0.0)
+    for number, gradient in enumerate(gradients):
+        weights["matrix"].grad, weights["norm"].grad, theirs.grad = gradient.clone(), torch.ones(64), gradient.clone()
+        optimizer.step()
+        plain.step()
+        if number == 0:
+            torch.testing.assert_close(weights["matrix"], theirs, rtol=0, atol=1e-6)
+    moved, expected = weights["matrix"] - start, theirs - start
+    assert 0 < ((moved - expected).norm() / expected.norm()).item() < 0.03
+    assert weights["norm"].tolist() == pytest.approx([0.8] * 64, rel=1e-5)

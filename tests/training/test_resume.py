@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from grpo.errors import UserError
 from grpo.recipe.fields import Lora
 from grpo.training.checkpoints import newest_whole, write_checkpoint
 from grpo.training.update import Updater
@@ -24,6 +25,7 @@ CASES = {
         "updates_per_step": 4, "lr_scheduler_type": "cosine", "warmup_updates": 3, "beta": 0.04, "weight_decay": 0.1,
     },
     "bf16 with LoRA": {"dtype": "bfloat16", "lora": Lora(r=4)},
+    "8-bit states": {"dtype": "bfloat16", "optim": "adamw_torch_8bit", "weight_decay": 0.1, "warmup_updates": 3},
 }  # fmt: skip
 
 
@@ -33,6 +35,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_state_figures_and_policy_are_the_same_bytes(updater: Make, tmp_path: Path, case: str) -> None:
+    if "optim" in CASES[case]:
+        pytest.importorskip("torchao")
+
     def rounds(trainer: Updater, steps: range) -> list[dict[str, float]]:
         return [trainer.round(make_samples(8, seed=step), 20) for step in steps]
 
@@ -54,6 +59,13 @@ def test_state_figures_and_policy_are_the_same_bytes(updater: Make, tmp_path: Pa
     assert rounds(resumed, range(2, 4)) == figures[2:]
     assert resumed.updates_done == undisturbed.updates_done
     assert written(resumed, "resumed") == written(undisturbed, "undisturbed")
+
+
+def test_a_checkpoint_of_another_optimizer_is_refused(updater: Make, tmp_path: Path) -> None:
+    pytest.importorskip("torchao")
+    updater(optim="adamw_torch_8bit").save(tmp_path)
+    with pytest.raises(UserError, match="exp_avg.*is a tensor of another optimizer"):
+        updater().load(tmp_path)
 
 
 DYING_WRITER = """
