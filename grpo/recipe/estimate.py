@@ -69,9 +69,9 @@ def _own_memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: in
 
 
 def learning(stage: RLStage, compute: int) -> float:
-    """Bytes of a trained parameter beside the weights that are forwarded: its master, where those are not fp32 already
-    (adapters are masters), its gradient, and two moments."""
-    master = 0 if compute == FP32 and not stage.lora else FP32
+    """Bytes of a trained parameter beside the weights that are forwarded: its master, where those do not learn
+    themselves (adapters are masters), its gradient, and two moments."""
+    master = 0 if stage.stochastic_rounding or (compute == FP32 and not stage.lora) else FP32
     moment = 1 + FP32 / BLOCK if stage.optim == "adamw_torch_8bit" else FP32
     return master + FP32 + 2 * moment
 

@@ -45,7 +45,8 @@ class Model(Strict):
     """The policy a run starts from.
 
     path: a `from_pretrained` folder or hub name; or `tiny`: made by the recipe.
-    dtype: compute precision of the policy and of the rollout engine. Weights always learn in fp32 (design rule 7).
+    dtype: compute precision of the policy and of the rollout engine. Weights learn in fp32 (design rule 7), or,
+        where an `rl` stage asks for it, in bf16 with stochastic rounding.
     """
 
     path: str | None = None

@@ -62,6 +62,8 @@ def _rl_lines(stage: RLStage, plan: RLPlan, sizes: DataSizes | None) -> Iterator
         f"completions ({plan.groups_per_update:g} groups), in micro-batches of {stage.tokens_per_microbatch:,} tokens"
     )
     yield f"loss     {stage.loss_type}, beta {stage.beta:g}, {_rate(stage)}{_adapters(stage)}"
+    if saved := _saved(stage):
+        yield f"memory   {saved}"
     if stage.reference is not None:
         yield f"kl to    {stage.reference}"
     if plan.steps is None or plan.completions is None:
@@ -150,6 +152,12 @@ def _sft_lines(stage: SFTStage, plan: SFTPlan, sizes: DataSizes | None) -> Itera
 
 def _adapters(stage: RLStage | SFTStage) -> str:
     return f", LoRA of rank {stage.lora.r}" if stage.lora else ""
+
+
+def _saved(stage: RLStage) -> str:
+    """What learns in less memory than fp32 masters, gradients and moments take."""
+    states = ["8-bit optimizer states"] if stage.optim == "adamw_torch_8bit" else []
+    return ", ".join(states + ["bf16 weights rounded stochastically"] * bool(stage.stochastic_rounding))
 
 
 def _rate(stage: RLStage | SFTStage) -> str:

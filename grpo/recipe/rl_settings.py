@@ -33,6 +33,9 @@ class RLSettings(Optimizer, Sampling):
     optim: AdamW's two moments, by transformers' name: `adamw_torch_fused` (null) keeps them in fp32, 8 bytes a trained
         parameter; `adamw_torch_8bit` quantises them in blocks of 256, 2 bytes (torchao; the extra `torchao`). With fp32
         masters and gradients that is 10 bytes a parameter instead of 16, beside the policy's own weights in bf16.
+    stochastic_rounding: the policy's bf16 weights learn themselves, each update rounded up or down at random so that
+        its mean stays, and there are no fp32 masters: 4 bytes a parameter less (torchao). Not with LoRA or a policy in
+        float32, where there are no masters to save.
 
     loss_type: `grpo` (mean over each completion's tokens, then over completions), `dr_grpo`, `dapo` (mean over all
         tokens of the update; `bnpo` is the same under global denominators), `cispo`, `reinforce`.
@@ -59,6 +62,7 @@ class RLSettings(Optimizer, Sampling):
     tokens_per_microbatch: PositiveInt = 8192
     layout: Literal["auto", "padded"] = "auto"
     optim: Literal["adamw_torch_fused", "adamw_torch_8bit"] | None = None
+    stochastic_rounding: bool | None = None
     steps: PositiveInt | None = None
     epochs: float | None = Field(default=None, gt=0)
 

@@ -16,7 +16,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from grpo.recipe.fields import Model, Strict
-from grpo.recipe.graph import RESERVED, check
+from grpo.recipe.graph import RESERVED, check, model_of
 from grpo.recipe.sampled_stages import EvaluateStage, ExportStage, SampleStage
 from grpo.recipe.trained_stages import RLStage, SFTStage
 
@@ -43,4 +43,8 @@ class Recipe(Strict):
                 taken = " or ".join(f"`{word}`" for word in RESERVED)
                 raise ValueError(f"stages.{name}: a stage is named with letters, digits, `_` and `-`, and not {taken}")
         check(self.stages)
+        for name, stage in self.stages.items():
+            dtype = model_of(self.stages, name, self.model).dtype
+            if isinstance(stage, RLStage) and stage.stochastic_rounding and dtype == "float32":
+                raise ValueError(f"stages.{name}.stochastic_rounding: weights in float32 are not rounded (model.dtype)")
         return self

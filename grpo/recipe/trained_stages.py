@@ -93,6 +93,8 @@ class RLStage(TrainedStage, RLSettings):
     def _fits_together(self) -> "RLStage":
         if (self.steps is None) == (self.epochs is None):
             raise ValueError(f"give either `steps` or `epochs`, {_both(self.steps)} (null drops an inherited one)")
+        if self.stochastic_rounding and self.lora:
+            raise ValueError("stochastic_rounding: adapters are fp32 and learn as they are, there is nothing to round")
         for mistake in (*mistakes(self), *self._reference_mistakes()):
             raise ValueError(mistake)
         return self

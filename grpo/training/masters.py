@@ -1,8 +1,9 @@
-"""fp32 master weights under a policy that computes in bf16.
+"""The weights that learn: fp32 masters under a policy that computes in bf16.
 
 At a learning rate of 1e-6 rounding to bf16 loses 97 % of an update (a weight of 0.02 has neighbours 1e-4 apart), so the
 optimizer works on fp32 copies and the policy gets them rounded. Gradients of every micro-batch are added up in fp32
-too. Weights that are fp32 already (an fp32 policy, LoRA adapters) are their own masters.
+too. Weights that are fp32 already (an fp32 policy, LoRA adapters) are their own masters. With stochastic rounding the
+policy's bf16 weights are too: the optimizer must round then, and what is left in fp32 is the gradient.
 """
 
 from collections.abc import Mapping
@@ -12,17 +13,21 @@ from torch import Tensor, nn
 
 
 class Masters:
-    """The fp32 weights that learn, by name. One per policy: it attaches hooks to the policy's parameters."""
+    """The weights that learn, by name. One per policy: it attaches hooks to the policy's parameters."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *, stochastic_rounding: bool = False) -> None:
         self._trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self._masters: dict[str, nn.Parameter] = {}
         for name, weight in self._trained.items():
-            self._masters[name] = weight if weight.dtype == torch.float32 else _master_of(weight)
+            if weight.dtype == torch.float32 or stochastic_rounding:
+                weight.grad_dtype = torch.float32
+                self._masters[name] = weight
+            else:
+                self._masters[name] = _master_of(weight)
 
     @property
     def weights(self) -> Mapping[str, nn.Parameter]:
-        """Name → fp32 weight. Its `.grad` is the sum over the micro-batches since `zero_grad`."""
+        """Name → weight. Its `.grad` is fp32, the sum over the micro-batches since `zero_grad`."""
         return self._masters
 
     def zero_grad(self) -> None:
@@ -34,7 +39,7 @@ class Masters:
         that every rank reduces and steps alike."""
         for master in self._masters.values():
             if master.grad is None:
-                master.grad = torch.zeros_like(master)
+                master.grad = torch.zeros_like(master, dtype=torch.float32)
         return [master.grad for master in self._masters.values() if master.grad is not None]
 
     @torch.no_grad()

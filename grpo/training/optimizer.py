@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from grpo.errors import GuardError
 from grpo.recipe.fields import Optimizer
 from grpo.recipe.rl_settings import RLSettings
-from grpo.training.torchao_adamw import torchao_adamw
+from grpo.training.torchao_adamw import needs_torchao, torchao_adamw
 
 
 def learning_rate(settings: Optimizer, update: int, total_updates: int) -> float:
@@ -41,7 +41,7 @@ def make_optimizer(weights: Mapping[str, nn.Parameter], settings: RLSettings) ->
     matrices = [weight for weight in weights.values() if weight.dim() >= 2]
     vectors = [weight for weight in weights.values() if weight.dim() < 2]
     groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    if settings.optim == "adamw_torch_8bit":
+    if needs_torchao(settings):
         return torchao_adamw(groups, settings)
     optimizer = torch.optim.AdamW(
         groups,

@@ -2,7 +2,7 @@
 
     for each update of the round:
         for each micro-batch of this rank:  forward → log-probs → this micro-batch's share of the loss → backward
-        sum gradients over ranks → clip → AdamW on fp32 masters → publish to the policy
+        sum gradients over ranks → clip → AdamW on the masters → publish to the policy
 
 Shares are divided by counts of the whole update, so neither micro-batches nor ranks change the gradient.
 """
@@ -80,7 +80,7 @@ class Updater:
         self._ranks = Ranks(accelerator)
         check_head(policy.model)
         self._layout = choose_layout(policy.model, settings.layout)
-        self._masters = Masters(policy.model)
+        self._masters = Masters(policy.model, stochastic_rounding=bool(settings.stochastic_rounding))
         self._optimizer = make_optimizer(self._masters.weights, settings)
         self._ranks.check_alike(self._masters.weights)
         self.updates_done = 0
@@ -174,6 +174,8 @@ class Updater:
         self._ranks.sum_in_place(self._masters.gradients())
         norm = clip_by_global_norm(self._masters.weights, self._settings.max_grad_norm, self.updates_done)
         set_learning_rate(self._optimizer, learning_rate(self._settings, self.updates_done, self._total_updates))
+        if self._settings.stochastic_rounding:
+            torch.manual_seed(derive_seed(self._seed, "rounding", self.updates_done))  # on every rank the same
         self._optimizer.step()
         self._masters.zero_grad()
         self._masters.publish()

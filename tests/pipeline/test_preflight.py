@@ -162,10 +162,11 @@ def test_vllm_that_is_not_installed(write, monkeypatch):
     assert (error.where, error.message) == ("stages.zero.rollout.engine", "vLLM is not installed")
 
 
-def test_torchao_that_is_not_installed(write, monkeypatch):
+@pytest.mark.parametrize("setting", ["optim=adamw_torch_8bit", "stochastic_rounding=true"])
+def test_torchao_that_is_not_installed(write, monkeypatch, setting):
     monkeypatch.setattr("grpo.training.torchao_adamw.find_spec", lambda name: None)
-    error = mistake(write("stages.zero.optim=adamw_torch_8bit"))
-    assert error.where == "stages.zero.optim"
+    error = mistake(write(f"stages.zero.{setting}", "model.dtype=bfloat16"))
+    assert error.where == f"stages.zero.{setting.partition('=')[0]}"
     assert "pip install 'grpo[torchao]'" in str(error)
 
 

@@ -138,11 +138,18 @@ def test_checkpointing_and_adapters_need_less(recipe):
     assert lora["masters, gradients, Adam"] == 16 * adapters
 
 
-def test_8_bit_moments_take_a_byte_and_a_share_of_a_scale(recipe):
-    loaded = recipe(optim="adamw_torch_8bit")
+@pytest.mark.parametrize(
+    ("settings", "bytes_each"),
+    [
+        ({"optim": "adamw_torch_8bit"}, 4 + 4 + 2 * (1 + 4 / 256)),  # a byte, and a share of a scale
+        ({"stochastic_rounding": "true"}, 4 + 2 * 4),
+        ({"optim": "adamw_torch_8bit", "stochastic_rounding": "true"}, 4 + 2 * (1 + 4 / 256)),
+    ],
+)
+def test_what_learns_in_less_memory(recipe, settings, bytes_each):
+    loaded = recipe(**settings)
     shape = model_shape(loaded.recipe.model, loaded.base)
-    learned = memory(loaded.recipe, "zero", shape)["masters, gradients, Adam"]
-    assert learned == shape.parameters * (4 + 4 + 2 * (1 + 4 / 256))
+    assert memory(loaded.recipe, "zero", shape)["masters, gradients, Adam"] == shape.parameters * bytes_each
 
 
 def test_time(recipe):

@@ -138,3 +138,16 @@ def test_names_of_recipes_that_do_not_exist(tmp_path):
     (tmp_path / "mine.yaml").write_text(BASE)
     assert f"Did you mean {tmp_path}/mine.yaml?" in str(mistake(tmp_path / "mien.yaml"))
     assert "there is no folder" in str(mistake(tmp_path / "no" / "mine.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("stages.zero.lora={r: 4}", "adapters are fp32 and learn as they are"),
+        ("model={path: org/base-model, dtype: float32}", "weights in float32 are not rounded (model.dtype)"),
+    ],
+)
+def test_rounding_where_nothing_is_rounded(recipe, override, message):
+    error = mistake(recipe, "stages.zero.stochastic_rounding=true", override)
+    assert error.where.startswith("stages.zero.stochastic_rounding")
+    assert message in error.message

@@ -114,3 +114,9 @@ def test_what_the_data_adds(recipe):
 )
 def test_notes(recipe, settings, note):
     assert f"note: {note}" in format_plan(recipe(**settings))
+
+
+def test_the_page_says_what_learns_in_less_memory(recipe):
+    page = format_plan(recipe(optim="adamw_torch_8bit", stochastic_rounding="true"))
+    assert "  memory   8-bit optimizer states, bf16 weights rounded stochastically" in page.splitlines()
+    assert "  memory " not in format_plan(recipe())

@@ -2,7 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from grpo.recipe.rl_settings import RLSettings
 from grpo.training.masters import Masters
+from grpo.training.optimizer import make_optimizer
 
 
 def bf16_matrix(value: float = 0.05) -> nn.Linear:
@@ -36,12 +38,34 @@ def test_small_steps_arrive_with_masters_and_are_lost_without() -> None:
     assert torch.equal(plain.weight.float(), before)
 
 
-def test_micro_batches_add_up_in_fp32() -> None:
+@pytest.mark.parametrize("optim", [None, "adamw_torch_8bit"])
+def test_small_steps_arrive_in_the_mean_where_they_are_rounded_at_random(optim: str | None) -> None:
+    """400 steps of 1e-6 between neighbours that are 2.4e-4 apart: 1.6 roundings of a weight, each up or down."""
+    pytest.importorskip("torchao")
     layer = bf16_matrix()
-    masters = Masters(layer)
+    before = layer.weight.detach().float()
+    masters = Masters(layer, stochastic_rounding=True)
+    assert masters.weights["weight"] is layer.weight
+    optimizer = make_optimizer(masters.weights, RLSettings(learning_rate=1e-6, stochastic_rounding=True, optim=optim))
+    torch.manual_seed(0)
+    for _ in range(400):
+        layer.weight.float().sum().backward()
+        optimizer.step()
+        masters.zero_grad()
+    moved = before - layer.weight.float()
+    # of 4096 weights: a spread of sqrt(400 × 1e-6 × 2.4e-4) each, 5e-6 in their mean
+    assert moved.mean().item() == pytest.approx(4e-4, abs=2e-5)
+    assert layer.weight.dtype == torch.bfloat16 and len(moved.unique()) > 2
+
+
+@pytest.mark.parametrize("stochastic_rounding", [False, True])
+def test_micro_batches_add_up_in_fp32(stochastic_rounding: bool) -> None:
+    layer = bf16_matrix()
+    masters = Masters(layer, stochastic_rounding=stochastic_rounding)
     for scale in (1.0, 2.0**-10):  # in bf16 the second would vanish beside the first
         (layer.weight * scale).sum().backward()
-    assert layer.weight.grad is None
+    assert (layer.weight.grad is None) != stochastic_rounding
+    assert masters.gradients()[0].dtype == torch.float32
     assert masters.gradients()[0].unique().tolist() == [1.0 + 2.0**-10]
 
 
@@ -63,8 +87,9 @@ def test_fp32_weights_are_their_own_masters_and_frozen_ones_have_none() -> None:
     assert list(masters.weights) == ["adapter.weight"]
 
 
-def test_a_weight_that_no_micro_batch_reached_has_a_gradient_of_zeros() -> None:
-    masters = Masters(bf16_matrix())
+@pytest.mark.parametrize("stochastic_rounding", [False, True])
+def test_a_weight_that_no_micro_batch_reached_has_a_gradient_of_zeros(stochastic_rounding: bool) -> None:
+    masters = Masters(bf16_matrix(), stochastic_rounding=stochastic_rounding)
     assert masters.gradients()[0].abs().sum() == 0
     masters.zero_grad()
     assert masters.weights["weight"].grad is None

@@ -26,6 +26,8 @@ CASES = {
     },
     "bf16 with LoRA": {"dtype": "bfloat16", "lora": Lora(r=4)},
     "8-bit states": {"dtype": "bfloat16", "optim": "adamw_torch_8bit", "weight_decay": 0.1, "warmup_updates": 3},
+    "stochastic rounding": {"dtype": "bfloat16", "stochastic_rounding": True, "updates_per_step": 2},
+    "both": {"dtype": "bfloat16", "optim": "adamw_torch_8bit", "stochastic_rounding": True},
 }  # fmt: skip
 
 
@@ -35,7 +37,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_state_figures_and_policy_are_the_same_bytes(updater: Make, tmp_path: Path, case: str) -> None:
-    if "optim" in CASES[case]:
+    if {"optim", "stochastic_rounding"} & CASES[case].keys():
         pytest.importorskip("torchao")
 
     def rounds(trainer: Updater, steps: range) -> list[dict[str, float]]:
