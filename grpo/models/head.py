@@ -27,6 +27,13 @@ def bare(model: nn.Module) -> "PreTrainedModel":
     return model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
 
 
+def decoder_layers(model: nn.Module) -> list[nn.Module]:
+    """The model's layers of the kind that transformers repeats; none in an architecture that is built otherwise."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    return [module for module in bare(model).modules() if isinstance(module, GradientCheckpointingLayer)]
+
+
 def hidden_states(
     model: nn.Module,
     token_ids: Tensor,

@@ -169,5 +169,10 @@ def _mask(*arguments: Any, **named: Any) -> Tensor | None:
     return None if _packed.get() else sdpa_mask(*arguments, **named)
 
 
+def leave_uncompiled() -> None:
+    """From now on torch.compile passes path attention over, in this process."""
+    AttentionInterface.register(NAME, torch.compiler.disable(path_attention))
+
+
 AttentionInterface.register(NAME, path_attention)
 AttentionMaskInterface.register(NAME, _mask)

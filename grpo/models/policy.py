@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from grpo.errors import UserError
-from grpo.models.head import bare
+from grpo.models.head import bare, decoder_layers
 from grpo.models.pretrained import load_pretrained
 from grpo.models.reading import end_of_sequence_ids
 from grpo.models.weights import named_weights
@@ -169,10 +169,8 @@ def _checkpoint_layers(causal: "PreTrainedModel") -> None:
     transformers checkpoints a layer only where the layer's `training` flag is set; the flag is set on the layers alone,
     not on what they hold, and dropout rates that a layer applies itself are put to 0.
     """
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
     causal.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    layers = [module for module in causal.modules() if isinstance(module, GradientCheckpointingLayer)]
+    layers = decoder_layers(causal)
     if not layers:
         raise UserError(
             f"{type(causal).__name__} has no layers that support it",

@@ -25,7 +25,7 @@ WITHOUT_EFFECT = frozenset(
     {
         "checkpoints", "gradient_checkpointing", "keep_rollouts", "layout", "log_completions", "max_unjudged",
         "memory_probe", "microbatch_size", "model", "policy", "require", "reward_workers", "template_changes",
-        "tokens_per_microbatch",
+        "tokens_per_microbatch", "torch_compile",
     }
 )  # fmt: skip
 """Settings of a stage that say what it needs or shows or when it stops, and change its result by rounding at most."""

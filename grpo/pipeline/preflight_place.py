@@ -10,6 +10,7 @@ from grpo.recipe.schema import Recipe, Stage
 from grpo.recipe.trained_stages import RLStage, SFTStage
 from grpo.report.trackers import check_trackers
 from grpo.rollout.open import choose_engine
+from grpo.training.compiler import check_compiler
 from grpo.training.torchao_adamw import check_torchao
 
 
@@ -24,6 +25,8 @@ def check_place(recipe: Recipe, stages: Mapping[str, Stage]) -> None:
             choose_engine(stage.rollout)
             if isinstance(stage, RLStage):
                 check_torchao(stage)
+                if stage.torch_compile:
+                    check_compiler("torch_compile")
         except UserError as error:
             raise UserError(error.message, where=f"stages.{name}.{error.where}", advice=error.advice) from error
 

@@ -36,6 +36,8 @@ class RLSettings(Optimizer, Sampling):
     stochastic_rounding: the policy's bf16 weights learn themselves, each update rounded up or down at random so that
         its mean stays, and there are no fp32 masters: 4 bytes a parameter less (torchao). Not with LoRA or a policy in
         float32, where there are no masters to save.
+    torch_compile: the decoder's layers compiled, each kind once (the same gradient to rounding; the first micro-batch
+        waits for the compiler).
 
     loss_type: `grpo` (mean over each completion's tokens, then over completions), `dr_grpo`, `dapo` (mean over all
         tokens of the update; `bnpo` is the same under global denominators), `cispo`, `reinforce`.
@@ -63,6 +65,7 @@ class RLSettings(Optimizer, Sampling):
     layout: Literal["auto", "padded"] = "auto"
     optim: Literal["adamw_torch_fused", "adamw_torch_8bit"] | None = None
     stochastic_rounding: bool | None = None
+    torch_compile: bool = False
     steps: PositiveInt | None = None
     epochs: float | None = Field(default=None, gt=0)
 

@@ -8,7 +8,6 @@ small updates are not lost but arrive as noise. Moments stay in fp32 (or 8 bits)
 by a share of 1 - adam_beta2 at a time, would never fall.
 """
 
-import logging
 from importlib.util import find_spec
 from typing import Any
 
@@ -50,8 +49,6 @@ def torchao_adamw(groups: list[dict[str, Any]], settings: RLSettings) -> torch.o
     Where it rounds, it draws from the global generator of the weights' device.
     """
     check_torchao(settings)
-    # At its import it warns of GPU kernels that it cannot load; none of them is used here.
-    logging.getLogger("torchao").setLevel(logging.ERROR)
     from torchao.optim import AdamW8bit, _AdamW
 
     quantised = settings.optim == "adamw_torch_8bit"

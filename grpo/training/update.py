@@ -30,6 +30,7 @@ from grpo.records import Sample
 from grpo.seeds import derive_seed
 from grpo.training.backward import Fixed, backward
 from grpo.training.choose import choose_layout
+from grpo.training.compiled import compile_layers
 from grpo.training.forward import token_logprobs
 from grpo.training.layout import MicroBatch, Unit, balance, split_updates
 from grpo.training.masters import Masters
@@ -80,6 +81,8 @@ class Updater:
         self._ranks = Ranks(accelerator)
         check_head(policy.model)
         self._layout = choose_layout(policy.model, settings.layout)
+        if settings.torch_compile:
+            compile_layers(policy.model)
         self._masters = Masters(policy.model, stochastic_rounding=bool(settings.stochastic_rounding))
         self._optimizer = make_optimizer(self._masters.weights, settings)
         self._ranks.check_alike(self._masters.weights)

@@ -170,12 +170,13 @@ def test_torchao_that_is_not_installed(write, monkeypatch, setting):
     assert "pip install 'grpo[torchao]'" in str(error)
 
 
-def test_a_compiler_that_is_not_there(write, monkeypatch):
+@pytest.mark.parametrize("setting", ["optim=adamw_torch_8bit", "torch_compile=true"])
+def test_a_compiler_that_is_not_there(write, monkeypatch, setting):
     monkeypatch.setattr("grpo.training.torchao_adamw.find_spec", lambda name: True)
     for variable in ("CC", "CXX"):
         monkeypatch.setenv(variable, "/no/such/compiler")
-    error = mistake(write("stages.zero.optim=adamw_torch_8bit"))
-    assert error.where == "stages.zero.optim"
+    error = mistake(write(f"stages.zero.{setting}"))
+    assert error.where == f"stages.zero.{setting.partition('=')[0]}"
     assert "there is no /no/such/compiler" in str(error)
 
 
