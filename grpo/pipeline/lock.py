@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from grpo.errors import GuardError, UserError
 from grpo.recipe.load import LoadedRecipe
@@ -33,15 +34,9 @@ def run_folder(root: Path, loaded: LoadedRecipe) -> Iterator[None]:
     try:
         root.mkdir(parents=True, exist_ok=True)
         with (root / ".lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _hold(handle, root)
             record_launch(root, loaded.resolved, sys.argv)
             yield
-    except BlockingIOError as error:
-        raise UserError(
-            "another process is working on this run folder",
-            where=str(root),
-            advice="Wait for it, stop it, or give this run another run_dir.",
-        ) from error
     except PermissionError as error:
         raise UserError(
             f"cannot write: {error}", where=f"run_dir {root}", advice="Give a run_dir you can write to."
@@ -57,6 +52,17 @@ def run_folder(root: Path, loaded: LoadedRecipe) -> Iterator[None]:
                 advice="What was written whole is in place. Make room; the same command goes on from there.",
             ) from error
         raise
+
+
+def _hold(handle: IO[str], root: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UserError(
+            "another process is working on this run folder",
+            where=str(root),
+            advice="Wait for it, stop it, or give this run another run_dir.",
+        ) from error
 
 
 def full_disk(error: Exception, root: Path) -> Path | None:

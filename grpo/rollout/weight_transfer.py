@@ -7,13 +7,15 @@
 The version rides with every part, so that an engine which got nothing still says the old one.
 """
 
+import errno
+import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from grpo.rollout.engine import SyncReceipt
@@ -52,9 +54,19 @@ class SharedMemory:
             path = str(Path(folder) / "part.safetensors")
             llm.start_weight_update()
             for part in in_parts(weights, PART_BYTES):
-                save_file(part, path)
+                _save(part, path)
                 llm.update_weights({"update_info": {"version": version, "path": path}})
             llm.finish_weight_update()
+
+
+def _save(part: Mapping[str, torch.Tensor], path: str) -> None:
+    """safetensors' own error does not say which file did not fit, and shared memory is not the run folder's disk."""
+    try:
+        save_file(dict(part), path)
+    except SafetensorError as error:
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path) from error
+        raise
 
 
 class CudaIpc:

@@ -233,3 +233,13 @@ def test_an_interrupted_sft(undisturbed: dict[str, str], tmp_path: Path, monkeyp
     assert (tmp_path / "run" / "warm" / "checkpoints" / "checkpoint-2").is_dir()
     run_recipe(load(tmp_path))
     assert weights(tmp_path / "run") == undisturbed
+
+
+def test_shared_memory_that_is_full_is_named(small_disk: Path, tmp_path: Path) -> None:
+    import torch
+
+    from grpo.rollout.weight_transfer import _save
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        _save({"w": torch.zeros(2**20)}, str(small_disk / "part.safetensors"))
+    assert full_disk(caught.value, tmp_path) == small_disk
