@@ -124,14 +124,17 @@ def sdpa(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     # Split, not sliced: the gradient of a slice is as large as the row, for each slice.
     q, k, v = (states.split(paths.sizes, dim=1) for states in (query, key, value))
+    by_parts = extras is None and shared_prompt.takes(query, value)
     outputs = []
     for number, grid in enumerate(paths.grids):
         prompt, behind = 2 * number, 2 * number + 1
-        outputs.append(_causal(q[prompt][None], k[prompt][None], v[prompt][None], scale, window, extras)[0])
+        if by_parts and (window is None or q[prompt].shape[1] <= window):
+            outputs.append(shared_prompt.over_itself(q[prompt], k[prompt], v[prompt], scale))
+        else:
+            outputs.append(_causal(q[prompt][None], k[prompt][None], v[prompt][None], scale, window, extras)[0])
         if grid is None:
             continue
-        whole = extras is None and (window is None or grid.keys.shape[1] <= window)
-        if whole and shared_prompt.takes(query, value):
+        if by_parts and (window is None or grid.keys.shape[1] <= window):
             own, of_prompt = (q[behind], k[behind], v[behind]), (k[prompt], v[prompt])
             outputs.append(shared_prompt.completions_over_prompt(*own, *of_prompt, grid, scale))
         else:
