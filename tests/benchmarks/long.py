@@ -38,6 +38,7 @@ def at_length(length: int, arguments: argparse.Namespace) -> dict[str, Any]:
     here, there = context.Pipe()
     process = context.Process(target=measure, args=(sized, there))
     process.start()
+    there.close()
     found = here.recv()
     process.join()
     return {"length": length, "tokens": tokens, **found}

@@ -39,13 +39,13 @@ stages:
     beta: 1.0
     kl_estimator: k3_unbiased
     data: {source: "task:arithmetic", template: none, options: {level: 1, count: 32}}
-    steps: 60
+    steps: 100
     prompts_per_step: 16
     num_generations: 8
     max_completion_length: 12
-    learning_rate: 1.0e-2
+    learning_rate: 3.0e-3
     rollout: {engine: transformers}
-    checkpoints: {save_every: 60}
+    checkpoints: {save_every: 100}
 """
 
 
@@ -58,8 +58,8 @@ def test_the_student_comes_nearer_to_a_larger_teacher_without_any_reward(tmp_pat
     results = run_recipe(load_recipe(write(tmp_path)))
     lines = (tmp_path / "run" / "student" / METRICS).read_text().splitlines()
     kl = [json.loads(line)["kl"] for line in lines]
-    assert sum(kl[-5:]) < 0.8 * sum(kl[:5])
-    assert json.loads(lines[0])["frac_reward_zero_std"] == 1.0
+    assert sum(kl[-10:]) < 0.8 * sum(kl[:10])  # 0.31 to 0.67 over four seeds
+    assert "reward" not in json.loads(lines[0])
     config = json.loads((Path(str(results["student"].policy_path)) / "config.json").read_text())
     assert config["hidden_size"] == 64
 
