@@ -10,7 +10,7 @@ from typing import Any
 
 from grpo.errors import UserError
 from grpo.recipe.places import location
-from grpo.recipe.tree import DROPPED, LIKE, Place, Tree, merge, parse_override
+from grpo.recipe.tree import DROPPED, LIKE, Place, Tree, Whole, merge, parse_override
 from grpo.recipe.yaml_text import KeyPath
 
 
@@ -78,12 +78,12 @@ def _filled(tree: Tree, name: str, chain: tuple[str, ...]) -> Tree:
 
 def _without_dropped(own: dict[str, Any], pattern: Any) -> dict[str, Any]:
     """What was dropped stays marked only where the pattern has something to drop."""
-    inherited = pattern if isinstance(pattern, dict) else {}
-    return {
-        key: _without_dropped(value, inherited.get(key)) if isinstance(value, dict) else value
+    inherited = pattern if isinstance(pattern, dict) and not isinstance(own, Whole) else {}
+    return type(own)(
+        (key, _without_dropped(value, inherited.get(key)) if isinstance(value, dict) else value)
         for key, value in own.items()
         if value is not DROPPED or key in inherited
-    }
+    )
 
 
 def _renamed(places: dict[KeyPath, Place], old: str, new: str) -> dict[KeyPath, Place]:

@@ -19,6 +19,12 @@ DROPPED = object()
 """Stands where a stage that is `like` another dropped a mapping, until it is known what that other says."""
 
 
+class Whole(dict[str, Any]):
+    """A mapping of a stage that is `like` another and takes nothing of what that other says in its place: it was said
+    after a null, or as a text that stands for a mapping."""
+
+
+
 @dataclass(frozen=True)
 class Place:
     """label: for people, such as `first.yaml, line 9`. folder: what a relative path said here is relative to."""
@@ -75,22 +81,29 @@ def _merge(
     like: bool,
 ) -> dict[str, Any]:
     """like: whether this is within a stage that is like another."""
-    merged = dict(under)
+    merged = Whole(under) if isinstance(under, Whole) else dict(under)
     for key, new in over.items():
         here = (*path, key)
         old, new_mapping = _expand(here, merged.get(key)), _expand(here, new)
         if new is DROPPED or (new is None and isinstance(old, dict)):
             _drop(merged, key, like)
             _replace_places(here, places, {})
-        elif isinstance(old, dict) and isinstance(new_mapping, dict) and not isinstance(new, str):
+        elif isinstance(old, dict) and isinstance(new_mapping, dict) and not isinstance(new, str | Whole):
             if here in over_places:  # a mapping that an override made on its way has none
                 places[here] = over_places[here]
             likes = like or (path == ("stages",) and (LIKE in old or LIKE in new_mapping))
-            merged[key] = _merge(old, new_mapping, here, places, over_places, likes)
+            under_it = Whole(old) if _nothing_inherited(merged, key, likes) else old
+            merged[key] = _merge(under_it, new_mapping, here, places, over_places, likes)
         else:
-            merged[key] = new
+            merged[key] = Whole(new) if isinstance(new, dict) and _nothing_inherited(merged, key, like) else new
             _replace_places(here, places, over_places)
     return merged
+
+
+def _nothing_inherited(mapping: dict[str, Any], key: str, like: bool) -> bool:
+    """Whether a stage that is like another says, at `key`, what stands in place of all that the other says there."""
+    said = mapping.get(key, {})
+    return like and (said is None or said is DROPPED or isinstance(said, str | Whole))
 
 
 def _drop(mapping: dict[str, Any], key: str, like: bool) -> None:
@@ -157,10 +170,9 @@ def _set(container: Any, rest: KeyPath, walked: KeyPath, value: Any, text: str, 
         return [
             _set(v, rest[1:], (*walked, key), value, text, like) if i == key else v for i, v in enumerate(container)
         ]
-    container = None if container is DROPPED else container
     if container is not None and not isinstance(container, dict):
         raise UserError(f"{here} is {container!r}, it has no key {key!r}", where=text)
-    mapping, name = dict(container or {}), str(key)
+    mapping, name = Whole(container) if isinstance(container, Whole) else dict(container or {}), str(key)
     if walked == ("stages",) and name not in mapping and len(rest) > 1:
         near = get_close_matches(name, list(mapping), n=1, cutoff=0.0)
         known = ", ".join(mapping) or "none"
@@ -170,7 +182,11 @@ def _set(container: Any, rest: KeyPath, walked: KeyPath, value: Any, text: str, 
     if value is None and len(rest) == 1 and isinstance(_expand((*walked, name), mapping.get(name)), dict):
         _drop(mapping, name, like)
         return mapping
-    mapping[name] = _set(mapping.get(name), rest[1:], (*walked, name), value, text, like)
+    inner = mapping.get(name)
+    if len(rest) > 1 and _nothing_inherited(mapping, name, like):
+        inner = _expand((*walked, name), inner) or {}
+        inner = Whole() if inner is DROPPED else Whole(inner) if isinstance(inner, dict) else inner
+    mapping[name] = _set(inner, rest[1:], (*walked, name), value, text, like)
     return mapping
 
 

@@ -85,6 +85,26 @@ def test_null_drops_what_is_inherited_with_what_the_stage_says_itself(tmp_path: 
     assert deep.recipe.stages["c"].evaluate.data.options == {}  # type: ignore[union-attr]
 
 
+def test_what_is_said_after_a_null_takes_nothing_of_what_was_inherited(tmp_path: Path) -> None:
+    inherited = "steps: 5, evaluate: {every: 3, data: {source: b.jsonl, columns: {prompt: q}}}}"
+    path = write(tmp_path, RECIPE.replace("steps: 5}", inherited))
+    again = "stages.c.evaluate.data.source=d.jsonl"
+    write(tmp_path, "extends: r.yaml\nstages: {c: {evaluate: null}}\n", "over.yaml")
+    over = write(tmp_path, "extends: over.yaml\nstages: {c: {evaluate: {data: {source: d.jsonl}}}}\n", "more.yaml")
+    for loaded in (load_recipe(path, ["stages.c.evaluate=null", again]), load_recipe(over)):
+        c = loaded.recipe.stages["c"].evaluate  # type: ignore[union-attr]
+        assert c is not None and (c.every, c.data.columns, c.data.source[-7:]) == (10, {}, "d.jsonl")
+
+
+def test_a_model_by_its_name_takes_nothing_of_the_one_that_was_inherited(tmp_path: Path) -> None:
+    text = RECIPE.replace("steps: 5}", "steps: 5, model: {tiny: {layers: 1}, dtype: float32}}")
+    path = write(tmp_path, text.replace("{like: b,", "{like: b, model: other,"))
+    over = write(tmp_path, "extends: r.yaml\nstages: {c: {model: {dtype: bfloat16}}}\n", "over.yaml")
+    for loaded in (load_recipe(path, ["stages.c.model.dtype=bfloat16"]), load_recipe(over)):
+        a, b, c = (stage.model for stage in loaded.recipe.stages.values())  # type: ignore[union-attr]
+        assert a == b and (c.tiny, c.path, c.dtype) == (None, "other", "bfloat16")
+
+
 def test_a_position_in_an_inherited_list_is_changed_for_the_stage_alone(tmp_path: Path) -> None:
     path = write(tmp_path, RECIPE)
     stages = load_recipe(path, ["stages.b.rewards.0.weight=2", "stages.b.rewards.0.name=x"]).recipe.stages
@@ -92,3 +112,5 @@ def test_a_position_in_an_inherited_list_is_changed_for_the_stage_alone(tmp_path
     assert found == [[("math", 1.0)], [("x", 2.0)], [("x", 2.0)]]
     with pytest.raises(UserError, match="is a list of 1: give a position from 0"):
         load_recipe(path, ["stages.c.rewards.1.weight=2"])
+    with pytest.raises(UserError, match="stages.b.policy is 'base', it has no key 'x'"):
+        load_recipe(path, ["stages.b.policy.x=2"])
