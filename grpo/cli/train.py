@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from grpo import __version__
 from grpo.errors import GuardError, UserError
-from grpo.recipe.estimate import format_estimates
+from grpo.recipe.estimate_text import format_estimates
 from grpo.recipe.load import LoadedRecipe, load_recipe
 from grpo.recipe.plan_text import format_plan, plan_additions
 from grpo.recipe.shipped import shipped_recipes

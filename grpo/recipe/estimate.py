@@ -3,20 +3,17 @@
 The memory probe before the first step, and the seconds of the first steps, are the measurement.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
-from grpo.recipe.fields import Model
 from grpo.recipe.graph import model_of
-from grpo.recipe.machine import Speeds, this_machine
-from grpo.recipe.other_models import REFERENCE, other_models
+from grpo.recipe.machine import Speeds
+from grpo.recipe.other_models import REFERENCE, OtherModel, width
 from grpo.recipe.plan import DataSizes, RLPlan, SampledPlan, SFTPlan, engine_choice, longest_completion, plan_stage
 from grpo.recipe.sampled_stages import ExportStage, Sampled
-from grpo.recipe.schema import Recipe, Stage
-from grpo.recipe.shape import ModelShape, model_shape
+from grpo.recipe.schema import Recipe
+from grpo.recipe.shape import ModelShape
 from grpo.recipe.trained_stages import RLStage, SFTStage
 
-GIB = 2**30
 FP32 = 4
 BLOCK = 256  # 8-bit moments that share an fp32 scale
 LOGITS_CHUNK = 256 * 2**20
@@ -28,24 +25,24 @@ def memory(
     name: str,
     shape: ModelShape,
     longest_prompt: int | None = None,
-    others: Mapping[str, int | None] | None = None,
+    others: Mapping[str, OtherModel | None] | None = None,
     share_of_card: bool = False,
 ) -> dict[str, float]:
     """Bytes a process of this stage needs, by what they are for.
 
     Weights in compute precision; fp32 masters with their gradient and Adam's two moments (16 bytes each; `learning`);
     activations of one micro-batch; and for `rl` the engine's weights and KV cache, and the reference where beta > 0.
-    others: parameters of other models (`other_models`). share_of_card: the engine takes its share of a GPU, whatever
-    its model, and is left out here.
+    others: other models that the stage holds (`other_models`). share_of_card: the engine takes its share of a GPU,
+    whatever its model, and is left out here.
     """
     parts = _own_memory(recipe, name, shape, longest_prompt)
-    parts |= {what: 2.0 * parameters for what, parameters in (others or {}).items() if parameters is not None}
+    parts |= {what: other.parameters * other.width for what, other in (others or {}).items() if other is not None}
     return {what: amount for what, amount in parts.items() if not (share_of_card and what in ENGINE)}
 
 
 def _own_memory(recipe: Recipe, name: str, shape: ModelShape, longest_prompt: int | None) -> dict[str, float]:
     stage = recipe.stages[name]
-    compute = 2 if model_of(recipe.stages, name, recipe.model).dtype == "bfloat16" else FP32
+    compute = width(model_of(recipe.stages, name, recipe.model).dtype)
     if isinstance(stage, ExportStage):
         return {"weights": shape.parameters * FP32}
     if not isinstance(stage, SFTStage | RLStage):
@@ -95,7 +92,7 @@ def activations(stage: RLStage | SFTStage, shape: ModelShape, tokens: int, compu
 def kv_cache(stage: RLStage | Sampled, shape: ModelShape, longest_prompt: int, compute: int) -> float:
     """vLLM takes its whole share at once; the transformers engine grows to what the sequences at hand need."""
     if engine_choice(stage.rollout)[0] == "vllm":
-        return stage.rollout.kv_cache_gib * GIB
+        return stage.rollout.kv_cache_gib * 2**30
     at_once = stage.prompts_per_step * stage.num_generations if isinstance(stage, RLStage) else 2**31
     tokens = min(stage.rollout.max_num_seqs, at_once) * (longest_prompt + longest_completion(stage))
     return tokens * shape.layers * shape.key_value_size * compute
@@ -114,7 +111,7 @@ def seconds(
     shape: ModelShape,
     sizes: DataSizes | None,
     speeds: Speeds,
-    others: Mapping[str, int | None] | None = None,
+    others: Mapping[str, OtherModel | None] | None = None,
 ) -> float | None:
     """Seconds of a whole stage with every completion at its longest; None where its number of steps is not known yet.
 
@@ -136,9 +133,8 @@ def seconds(
     prompt = (sizes.longest_prompt if sizes else None) or 0
     scored = stage.updates_per_step > 1 and stage.mismatch.mode != "as_old"
     own_reference = stage.beta > 0 and stage.reference is None
-    operations = (6 + 2 * scored + 2 * own_reference) * shape.parameters + 2 * sum(
-        filter(None, (others or {}).values())
-    )
+    read = sum(other.parameters for other in (others or {}).values() if other is not None)
+    operations = (6 + 2 * scored + 2 * own_reference) * shape.parameters + 2 * read
     trained = plan.completions * (prompt + stage.max_completion_length)
     sampled = plan.completions * stage.max_completion_length
     if stage.evaluate and plan.evaluations and sizes and sizes.held_out:
@@ -146,61 +142,3 @@ def seconds(
         length = stage.evaluate.max_completion_length or stage.max_completion_length
         sampled += plan.evaluations * sizes.held_out * each * length
     return operations * trained / speeds.training + sampled / tokens_a_second
-
-
-def format_estimates(recipe: Recipe, base: Path, sizes: Mapping[str, DataSizes] | None = None) -> str:
-    """Estimates for every stage as plain text, stated as such."""
-    models = {name: model_of(recipe.stages, name, recipe.model) for name in recipe.stages}
-    lines: list[str] = []
-    for model in dict.fromkeys(models.values()):
-        names = [name for name in recipe.stages if models[name] == model]
-        lines += _lines(recipe, model, names, base, sizes or {})
-    return "\n".join(lines)
-
-
-def _lines(
-    recipe: Recipe, model: Model, names: Sequence[str], base: Path, sizes: Mapping[str, DataSizes]
-) -> Iterator[str]:
-    """Of the stages `names`, which are of one model."""
-    shape, machine = model_shape(model, base), this_machine(model.dtype)
-    if shape is None:
-        of = f" of {', '.join(names)}" if len(names) < len(recipe.stages) else ""
-        yield f"estimates{of}: unknown (the model's config.json is not on this machine, or not understood)"
-        return
-    parameters = f"{shape.parameters / 1e6:,.1f} million parameters"
-    yield f"estimates (not measurements), {parameters}, one process on {machine.name}:"
-    for name in names:
-        stage, known, others = recipe.stages[name], sizes.get(name), other_models(recipe, name, base)
-        card = _share_of_card(stage) if machine.is_accelerator else None
-        parts = memory(recipe, name, shape, known.longest_prompt if known else None, others, card is not None)
-        if parts:
-            listed = ", ".join(f"{what} {size(amount)}" for what, amount in parts.items())
-            yield f"  {name}: memory about {size(sum(parts.values()))} ({listed})"
-        if card is not None:
-            yield f"  {name}: the engine takes {card:.0%} of the card's memory (rollout.gpu_memory_utilization)"
-        if unknown := [what for what, parameters in others.items() if parameters is None]:
-            yield f"  {name}: not counted, its config.json is not on this machine: {', '.join(unknown)}"
-        spent = seconds(recipe, name, shape, known, machine.speeds, others) if machine.speeds else None
-        yield f"  {name}: time {f'at most about {duration(spent)}' if spent is not None else 'unknown'}"
-    if machine.advice:
-        yield f"  note: {machine.advice}"
-
-
-def _share_of_card(stage: Stage) -> float | None:
-    """What vLLM takes of a GPU's memory; None where the stage has no such engine."""
-    if isinstance(stage, RLStage | Sampled) and engine_choice(stage.rollout)[0] == "vllm":
-        return stage.rollout.gpu_memory_utilization
-    return None
-
-
-def size(amount: float) -> str:
-    """Bytes for people, such as `1.5 GiB`."""
-    return f"{amount / GIB:.1f} GiB" if amount >= GIB else f"{amount / 2**20:.0f} MiB"
-
-
-def duration(spent: float) -> str:
-    """Seconds for people, in the largest unit that fits."""
-    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
-        if spent >= 2 * length:
-            return f"{spent / length:.0f} {unit}"
-    return f"{spent:.0f} seconds"

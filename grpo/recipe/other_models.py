@@ -1,6 +1,7 @@
 """Models that a stage holds beside its policy: another policy as its reference, and reward models."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,27 @@ from grpo.recipe.trained_stages import RLStage
 REFERENCE = "reference"
 
 
-def other_models(recipe: Recipe, name: str, base: Path) -> dict[str, int | None]:
-    """Parameters by what each is for; None where its configuration is not on this machine. A reference that the stage
-    starts from, or that is its own earlier policy, is as large as the policy and not among them."""
-    return {
-        what: shape.parameters if (shape := model_shape(model, base)) else None for what, model in _models(recipe, name)
-    }
+@dataclass(frozen=True)
+class OtherModel:
+    """width: bytes a parameter."""
+
+    parameters: int
+    width: int
+
+
+def other_models(recipe: Recipe, name: str, base: Path) -> dict[str, OtherModel | None]:
+    """By what each is for; None where its configuration is not on this machine. A reference that the stage starts
+    from, or that is its own earlier policy, is as large as the policy and not among them."""
+    found: dict[str, OtherModel | None] = {}
+    for what, model in _models(recipe, name):
+        shape = model_shape(model, base)
+        found[what] = OtherModel(shape.parameters, width(model.dtype)) if shape else None
+    return found
+
+
+def width(dtype: str) -> int:
+    """Bytes of a number of this type."""
+    return 4 if dtype == "float32" else 2
 
 
 def _models(recipe: Recipe, name: str) -> Iterator[tuple[str, Model]]:
@@ -27,12 +43,13 @@ def _models(recipe: Recipe, name: str) -> Iterator[tuple[str, Model]]:
     if isinstance(stage, RLStage) and stage.reference is not None:
         teacher, own = stage_named(stage.reference), model_of(recipe.stages, name, recipe.model)
         if teacher is not None:
-            yield REFERENCE, model_of(recipe.stages, teacher, recipe.model)
+            yield REFERENCE, model_of(recipe.stages, teacher, recipe.model).model_copy(update={"dtype": own.dtype})
         else:
             yield REFERENCE, own.model_copy(update={"path": stage.reference, "revision": None, "tiny": None})
     for reward in _rewards(stage):
         if reward.use == "reward_model" and isinstance(path := reward.params.get("path"), str):
-            yield f"reward model {path}", Model(path=path, revision=reward.params.get("revision"))
+            settings = {key: reward.params[key] for key in ("revision", "dtype") if key in reward.params}
+            yield f"reward model {path}", Model.model_construct(path=path, **settings)
 
 
 def _rewards(value: Any) -> Iterator[Reward]:

@@ -24,7 +24,6 @@ class Whole(dict[str, Any]):
     after a null, or as a text that stands for a mapping."""
 
 
-
 @dataclass(frozen=True)
 class Place:
     """label: for people, such as `first.yaml, line 9`. folder: what a relative path said here is relative to."""

@@ -6,11 +6,12 @@ import struct
 import pytest
 
 from grpo.models.characters import CHARACTERS, SPECIAL, TAGS
-from grpo.recipe.estimate import duration, format_estimates, memory, seconds, size
+from grpo.recipe.estimate import memory, seconds
+from grpo.recipe.estimate_text import duration, format_estimates, size
 from grpo.recipe.fields import Model, TinyModel
 from grpo.recipe.load import load_recipe
 from grpo.recipe.machine import SLOW_BF16, Speeds, accelerator, cpu
-from grpo.recipe.other_models import other_models
+from grpo.recipe.other_models import OtherModel, other_models
 from grpo.recipe.plan import DataSizes
 from grpo.recipe.shape import TINY_VOCABULARY, model_shape, shape_of_folder
 
@@ -99,25 +100,30 @@ def test_memory_by_part(recipe):
 def test_other_models_count_by_their_own_size(recipe, tmp_path):
     for name, layers in (("teacher", 60), ("judge", 10)):
         folder_with(tmp_path / name, SMOLLM2 | {"num_hidden_layers": layers})
-    judges = "[{use: reward_model, params: {path: judge}}, {use: reward_model, name: b, params: {path: org/gone}}]"
+    judge, gone = "{use: reward_model, params: {path: judge, dtype: float32}}", "{path: org/gone}"
+    judges = f"[{judge}, {{use: reward_model, name: b, params: {gone}}}]"
     loaded = recipe(reference=str(tmp_path / "teacher"), beta=1, rewards=judges, steps=10)
     shape, teacher = (shape_of_folder(tmp_path / name) for name in ("org/base-model", "teacher"))
     others = other_models(loaded.recipe, "zero", loaded.base)
-    judge = shape_of_folder(tmp_path / "judge").parameters
-    assert others == {"reference": teacher.parameters, "reward model judge": judge, "reward model org/gone": None}
+    judging = shape_of_folder(tmp_path / "judge").parameters
+    assert others == {
+        "reference": OtherModel(teacher.parameters, 2),
+        "reward model judge": OtherModel(judging, 4),
+        "reward model org/gone": None,
+    }
     parts = memory(loaded.recipe, "zero", shape, others=others)
-    assert (parts["reference"], parts["reward model judge"]) == (2 * teacher.parameters, 2 * judge)
+    assert (parts["reference"], parts["reward model judge"]) == (2 * teacher.parameters, 4 * judging)
     rates, known = Speeds(training=1e12, sampling=1e30, most_tokens=1e30), DataSizes(700, longest_prompt=50)
     spent = seconds(loaded.recipe, "zero", shape, known, rates, others)
     trained = 640 * (50 + loaded.recipe.stages["zero"].max_completion_length)
-    assert spent == pytest.approx((6 * shape.parameters + 2 * teacher.parameters + 2 * judge) * trained / 1e12)
+    assert spent == pytest.approx((6 * shape.parameters + 2 * teacher.parameters + 2 * judging) * trained / 1e12)
     page = format_estimates(loaded.recipe, loaded.base)
     assert "  zero: not counted, its config.json is not on this machine: reward model org/gone" in page
 
 
 def test_on_a_card_the_engine_takes_its_share(recipe, monkeypatch):
     card = accelerator("Model: \t NVIDIA H100 80GB HBM3\nIRQ: 1")
-    monkeypatch.setattr("grpo.recipe.estimate.this_machine", lambda dtype: card)
+    monkeypatch.setattr("grpo.recipe.estimate_text.this_machine", lambda dtype: card)
     loaded = recipe(**{"rollout.engine": "vllm"})
     page = format_estimates(loaded.recipe, loaded.base)
     assert "  zero: the engine takes 45% of the card's memory (rollout.gpu_memory_utilization)" in page

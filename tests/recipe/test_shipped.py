@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from grpo.recipe.estimate import format_estimates
+from grpo.recipe.estimate_text import format_estimates
 from grpo.recipe.graph import BASE, needs
 from grpo.recipe.load import load_recipe
 from grpo.recipe.plan_text import format_plan
