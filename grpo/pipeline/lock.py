@@ -38,9 +38,7 @@ def run_folder(root: Path, loaded: LoadedRecipe) -> Iterator[None]:
             record_launch(root, loaded.resolved, sys.argv)
             yield
     except PermissionError as error:
-        raise UserError(
-            f"cannot write: {error}", where=f"run_dir {root}", advice="Give a run_dir you can write to."
-        ) from error
+        raise _not_allowed(error, root) from error
     except (UserError, GuardError):
         raise
     except Exception as error:  # writers of other libraries say it in their own ways; named or not, it goes on
@@ -63,6 +61,14 @@ def _hold(handle: IO[str], root: Path) -> None:
             where=str(root),
             advice="Wait for it, stop it, or give this run another run_dir.",
         ) from error
+
+
+def _not_allowed(error: PermissionError, root: Path) -> UserError:
+    """Of the run folder where the error's file is within it, or is a folder that it was to be made in."""
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else root
+    if path.is_relative_to(root) or root.is_relative_to(path):
+        return UserError(f"cannot write: {error}", where=f"run_dir {root}", advice="Give a run_dir you can write to.")
+    return UserError(f"not allowed: {error.strerror}", where=str(path), advice="Let this user read and write it.")
 
 
 def full_disk(error: Exception, root: Path) -> Path | None:

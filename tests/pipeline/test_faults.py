@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from grpo.errors import GuardError, UserError
-from grpo.pipeline.lock import full_disk
+from grpo.pipeline.lock import full_disk, run_folder
 from grpo.pipeline.preflight import preflight
 from grpo.pipeline.run import run_recipe
 from grpo.recipe.load import LoadedRecipe, load_recipe
@@ -122,6 +123,19 @@ def test_a_truncated_checkpoint(
     run_recipe(load(tmp_path))
     assert f"checkpoint {newest.folder} is broken and passed over" in caplog.text
     assert weights(tmp_path / "run") == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("run/stage/metrics.jsonl", "run_dir {root}/run: cannot write: .* Give a run_dir you can write to"),
+        ("cache/model", "{root}/cache/model: not allowed: Permission denied"),
+    ],
+)
+def test_what_this_user_may_not_write_is_named(tmp_path: Path, file: str, message: str) -> None:
+    with pytest.raises(UserError) as caught, run_folder(tmp_path / "run", load(tmp_path)):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / file))
+    assert re.search(message.format(root=tmp_path), str(caught.value).replace("\n", " "))
 
 
 def test_two_processes_on_one_run_folder(tmp_path: Path) -> None:
