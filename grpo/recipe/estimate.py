@@ -126,14 +126,16 @@ def seconds(
             else 6 * shape.parameters * plan.sequences * stage.max_length / speeds.training
         )
     tokens_a_second = min(speeds.most_tokens, speeds.sampling / (2 * shape.parameters))
+    read = sum(other.parameters for other in (others or {}).values() if other is not None)
+    prompt = (sizes.longest_prompt if sizes else None) or 0
     if isinstance(stage, Sampled) and isinstance(plan, SampledPlan) and plan.completions is not None:
-        return plan.completions * longest_completion(stage) / tokens_a_second
+        length = longest_completion(stage)
+        judged = 2 * read * (prompt + length) / speeds.training
+        return plan.completions * (length / tokens_a_second + judged)
     if not isinstance(stage, RLStage) or not isinstance(plan, RLPlan) or plan.completions is None:
         return None
-    prompt = (sizes.longest_prompt if sizes else None) or 0
     scored = stage.updates_per_step > 1 and stage.mismatch.mode != "as_old"
     own_reference = stage.beta > 0 and stage.reference is None
-    read = sum(other.parameters for other in (others or {}).values() if other is not None)
     operations = (6 + 2 * scored + 2 * own_reference) * shape.parameters + 2 * read
     trained = plan.completions * (prompt + stage.max_completion_length)
     sampled = plan.completions * stage.max_completion_length

@@ -169,6 +169,20 @@ def test_time(recipe):
     assert capped == pytest.approx(shape.parameters * 6 * trained / 1e12 + 640)
 
 
+def test_the_time_of_sampling_counts_who_judges(recipe, tmp_path):
+    judge = folder_with(tmp_path / "judge", SMOLLM2 | {"num_hidden_layers": 10})
+    rewards = f"[{{use: reward_model, params: {{path: {judge}}}}}]"
+    rows = "data: {source: a.jsonl}, num_generations: 4, max_completion_length: 100"
+    recipe()
+    made = f"stages.made={{kind: sample, policy: base, {rows}, rewards: {rewards}}}"
+    loaded = load_recipe(str(tmp_path / "first.yaml"), [made])
+    shape = model_shape(loaded.recipe.model, loaded.base)
+    others, rates = other_models(loaded.recipe, "made", loaded.base), Speeds(1e12, sampling=2e12, most_tokens=1e30)
+    spent = seconds(loaded.recipe, "made", shape, DataSizes(10, longest_prompt=50), rates, others)
+    judging = 2 * shape_of_folder(judge).parameters * 40 * 150 / 1e12
+    assert spent == pytest.approx(2 * shape.parameters * 40 * 100 / 2e12 + judging)
+
+
 def test_the_page_says_that_it_estimates(recipe, tmp_path):
     loaded = recipe()
     page = format_estimates(loaded.recipe, loaded.base)
