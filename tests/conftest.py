@@ -1,5 +1,5 @@
-"""Set before torch and the hub's client are imported anywhere: see `grpo.cli.train`; a test run shares its cores with what
-it starts, and asks no hub."""
+"""Set before torch and the hub's client are imported anywhere: see `grpo.cli.train`; a test run shares its cores with
+what it starts, and asks no hub."""
 
 import os
 
