@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, TypeVar
 
 from grpo.recipe.fields import Data, Model
 from grpo.recipe.stage_base import StageBase, TrainedStage, stage_named, stage_of_rows
+
+Part = TypeVar("Part")
 
 BASE = "base"
 BASES = "bases"
@@ -35,7 +37,7 @@ class Needs:
 
 def needs(stages: Mapping[str, StageBase], name: str) -> Needs:
     stage = stages[name]
-    rows = tuple(filter(None, map(stage_of_rows, data_of(stage))))
+    rows = tuple(filter(None, map(stage_of_rows, each_of(Data, stage))))
     figures = tuple(dict.fromkeys(other for other, _ in stage.gates))
     return Needs(policy_of(stages, name), rows, figures, stage_named(getattr(stage, "reference", None) or ""))
 
@@ -61,24 +63,19 @@ def model_of(stages: Mapping[str, StageBase], name: str, recipe_model: Model) ->
         name = start
 
 
-def data_of(stage: StageBase) -> Iterator[Data]:
-    """Every `Data` of a stage, wherever it stands."""
-    for field in type(stage).model_fields:
-        yield from _data_in(getattr(stage, field))
-
-
-def _data_in(value: Any) -> Iterator[Data]:
-    if isinstance(value, Data):
+def each_of(kind: type[Part], value: Any) -> Iterator[Part]:
+    """Everything of that kind within a stage or a setting of one, wherever it stands."""
+    if isinstance(value, kind):
         yield value
     elif isinstance(value, Mapping):
         for each in value.values():
-            yield from _data_in(each)
+            yield from each_of(kind, each)
     elif isinstance(value, tuple):
         for each in value:
-            yield from _data_in(each)
+            yield from each_of(kind, each)
     elif hasattr(type(value), "model_fields"):
         for field in type(value).model_fields:
-            yield from _data_in(getattr(value, field))
+            yield from each_of(kind, getattr(value, field))
 
 
 def order(stages: Mapping[str, StageBase]) -> list[str]:

@@ -1,12 +1,11 @@
 """Models that a stage holds beside its policy: another policy as its reference, and reward models."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from grpo.recipe.fields import Model, Reward
-from grpo.recipe.graph import model_of
+from grpo.recipe.graph import each_of, model_of
 from grpo.recipe.schema import Recipe
 from grpo.recipe.shape import model_shape
 from grpo.recipe.stage_base import stage_named
@@ -46,22 +45,7 @@ def _models(recipe: Recipe, name: str) -> Iterator[tuple[str, Model]]:
             yield REFERENCE, model_of(recipe.stages, teacher, recipe.model).model_copy(update={"dtype": own.dtype})
         else:
             yield REFERENCE, own.model_copy(update={"path": stage.reference, "revision": None, "tiny": None})
-    for reward in _rewards(stage):
+    for reward in each_of(Reward, stage):
         if reward.use == "reward_model" and isinstance(path := reward.params.get("path"), str):
             settings = {key: reward.params[key] for key in ("revision", "dtype") if key in reward.params}
             yield f"reward model {path}", Model.model_construct(path=path, **settings)
-
-
-def _rewards(value: Any) -> Iterator[Reward]:
-    """Every reward within a stage, wherever it stands."""
-    if isinstance(value, Reward):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _rewards(each)
-    elif isinstance(value, tuple):
-        for each in value:
-            yield from _rewards(each)
-    elif hasattr(type(value), "model_fields"):
-        for field in type(value).model_fields:
-            yield from _rewards(getattr(value, field))
