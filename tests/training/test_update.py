@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -73,10 +74,14 @@ def test_where_the_engines_logprobs_are_the_old_ones_no_pass_scores_them(
         updater(updates_per_step=4).round(samples, 20)
 
 
-def test_padded_rows_give_the_same_gradient(updater: Make) -> None:
-    samples = [replace(sample, prompt_ids=(9, 8, 7)) for sample in make_samples(8)]
-    padded, shared = updater(layout="padded"), updater()
+@pytest.mark.parametrize("loss_type", get_args(RLSettings.model_fields["loss_type"].annotation))
+@pytest.mark.parametrize("beta", [0.0, 0.04])
+def test_padded_rows_give_the_same_gradient(updater: Make, loss_type: str, beta: float) -> None:
+    samples = [replace(sample, prompt_id="p", prompt_ids=(9, 8, 7)) for sample in make_samples(8)]
+    padded, shared = (updater(layout=layout, loss_type=loss_type, beta=beta) for layout in ("padded", "auto"))
     assert isinstance(padded._layout, PaddedRows) and isinstance(shared._layout, SharedPrompts)
+    row = shared._layout.build(samples, range(8), "cpu").token_ids
+    assert row.numel() < sum(len(sample.prompt_ids + sample.completion_ids) for sample in samples)
     assert relative(padded.gradient(samples, 20), shared.gradient(samples, 20)) < 1e-5
 
 
