@@ -10,6 +10,7 @@ samples at a time; we take the micro-batches of `--tokens`. The loss is dapo at 
 
 `TRL, vLLM` is TRL with the pass for old log-probs that it takes before the update wherever vLLM samples. `dead` is the
 share of groups whose advantages are all zero. Peak memory is over what the process held before the model was loaded.
+`predicted` is the ratio of the operations that both ways take in matrix products, attention left out.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from statistics import median
 
 import torch
 
+from grpo.recipe.shape import shape_of_folder
 from grpo.records import Sample
 from tests.benchmarks import memory
 
@@ -170,6 +172,24 @@ def padded(samples: Sequence[Sample], device: torch.device) -> dict[str, torch.T
     }
 
 
+def predicted(arguments: argparse.Namespace) -> dict[str, float]:
+    """Operations of each side over ours, in the products with weights alone: 2 a weight and token forward, 4 backward,
+    2 more where layers are checkpointed. The model's embedding is taken to be its head."""
+    shape = shape_of_folder(Path(arguments.model))
+    if shape is None:
+        return {}
+    head = shape.hidden_size * shape.vocabulary
+    body, each = shape.parameters - head, 8 if arguments.checkpointing else 6
+    samples = rollouts(arguments, shape.vocabulary)
+    living = [sample for sample in samples if sample.advantage]
+    completions, longest = sum(len(s.completion_ids) for s in living), max(len(s.completion_ids) for s in samples)
+    forwarded = completions - len(living) + arguments.prompt * len({sample.prompt_id for sample in living})
+    ours = each * body * forwarded + 6 * head * completions
+    tokens = len(samples) * (arguments.prompt + longest), len(samples) * longest
+    theirs, scoring = (n * body * tokens[0] + m * head * tokens[1] for n, m in ((each, 6), (2, 2)))
+    return {"ours": 1.0, "TRL": theirs / ours, "TRL, vLLM": (theirs + scoring) / ours}
+
+
 def synchronize() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -231,17 +251,29 @@ def report(arguments: argparse.Namespace, rounds: list[dict[str, dict[str, float
     }
     print(f"loss     ours {first['ours']['loss']:.6f}  TRL {first['TRL']['loss']:.6f}")
     print(f"gradient ours {first['ours']['grad_norm']:.5f}  TRL {first['TRL']['grad_norm']:.5f} (norm)")
-    print(f"{'':10} {'s (median)':>10} {'× ours':>8} {'range':>14} {'peak GiB':>9}")
-    ratios = {}
+    print(f"{'':10} {'s (median)':>10} {'× ours':>8} {'range':>14} {'predicted':>10} {'peak GiB':>9}")
+    ratios, expected = {}, predicted(arguments)
     for name, values in seconds.items():
         each = [theirs / ours for theirs, ours in zip(values, seconds["ours"], strict=True)]
         ratios[name] = {"median": median(each), "lowest": min(each), "highest": max(each)}
         peak = f"{peaks[name] / 2**30:9.2f}" if name in peaks else ""
-        print(f"{name:10} {median(values):10.3f} {median(each):8.2f} {min(each):6.2f} - {max(each):5.2f} {peak}")
+        ahead = f"{expected[name]:10.2f}" if expected else f"{'':10}"
+        print(
+            f"{name:10} {median(values):10.3f} {median(each):8.2f} {min(each):6.2f} - {max(each):5.2f} {ahead} {peak}"
+        )
     if arguments.json:
         settings = {name: value for name, value in vars(arguments).items() if name != "json"}
         arguments.json.write_text(
-            json.dumps({"settings": settings, "rounds": rounds, "ratios": ratios, "peak_bytes": peaks}, indent=1)
+            json.dumps(
+                {
+                    "settings": settings,
+                    "rounds": rounds,
+                    "ratios": ratios,
+                    "predicted": expected,
+                    "peak_bytes": peaks,
+                },
+                indent=1,
+            )
         )
 
 
