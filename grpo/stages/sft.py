@@ -21,6 +21,7 @@ from grpo.recipe.trained_stages import SFTStage
 from grpo.seeds import derive_seed
 from grpo.stages.stage import StageInputs, StageResult
 from grpo.training.checkpoints import seal, whole
+from grpo.training.host_memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from trl import SFTConfig, SFTTrainer
@@ -72,6 +73,8 @@ def build_trainer(settings: SFTStage, inputs: StageInputs) -> "SFTTrainer":
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
 
+    if not torch.accelerator.is_available():
+        keep_freed_memory()
     model, tokenizer = load_pretrained(inputs.model, inputs.policy_path, dtype="float32")
     dataset = sft_dataset(
         {inputs.where(key): data for key, data in settings.parts.items()},

@@ -32,6 +32,7 @@ from grpo.training.backward import Fixed, backward
 from grpo.training.choose import choose_layout
 from grpo.training.compiled import compile_layers
 from grpo.training.forward import token_logprobs
+from grpo.training.host_memory import keep_freed_memory
 from grpo.training.layout import MicroBatch, Unit, balance, split_updates
 from grpo.training.masters import Masters
 from grpo.training.memory import longest_samples, memory_error_as_advice
@@ -79,6 +80,8 @@ class Updater:
         self._temperature, self._total_updates = settings.temperature, total_updates
         self._sampling_is_old = settings.mismatch.mode == "as_old"
         self._ranks = Ranks(accelerator)
+        if policy.device.type == "cpu":
+            keep_freed_memory()
         check_head(policy.model)
         self._layout = choose_layout(policy.model, settings.layout)
         if settings.torch_compile:

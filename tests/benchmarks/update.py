@@ -207,20 +207,25 @@ def serve(side: Callable[[argparse.Namespace], Round], arguments: argparse.Names
     turns.send(memory.peak() - before)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def shapes(parser: argparse.ArgumentParser) -> None:
+    """The model, the rollouts, and how they are computed."""
     parser.add_argument("model")
     parser.add_argument("--prompts", type=int, default=4)
     parser.add_argument("--generations", type=int, default=8)
     parser.add_argument("--prompt", type=int, default=128, help="tokens of a prompt")
     parser.add_argument("--completion", default="uniform:32:128", help=completion_length.__doc__)
-    parser.add_argument("--microbatch", type=int, default=8, help="TRL's samples a micro-batch")
     parser.add_argument("--tokens", type=int, default=4096, help="our tokens a micro-batch")
     parser.add_argument("--dead", type=float, default=0.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32"])
     parser.add_argument("--checkpointing", action="store_true")
     parser.add_argument("--json", type=Path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    shapes(parser)
+    parser.add_argument("--microbatch", type=int, default=8, help="TRL's samples a micro-batch")
     arguments = parser.parse_args()
 
     context = multiprocessing.get_context("spawn")

@@ -1,0 +1,20 @@
+"""Memory that tensors on a CPU come from.
+
+glibc hands large blocks back to the kernel when they are freed, and the kernel gives them anew, page by page and
+zeroed, for the next micro-batch. Where an update's tensors are tens of megabytes, a third of its time may go there
+(`tests/benchmarks/faults.py`).
+"""
+
+import ctypes
+
+LARGEST_KEPT = 2**30  # bytes of one block; larger ones are few: weights, and a KV cache
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+
+
+def keep_freed_memory() -> None:
+    """From here on, freed blocks stay with this process for its next tensors. The process keeps about the most that it
+    ever held. Nothing happens where the C library has no `mallopt` (it is glibc's)."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT)
+        mallopt(_M_TRIM_THRESHOLD, -1)

@@ -1,0 +1,27 @@
+"""Whether freed tensors' memory stays with the process."""
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, torch
+from grpo.training.host_memory import keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(4):
+        torch.zeros(2**24)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+keep_freed_memory()
+faults()
+print(faults())
+"""
+PAGES = 4 * 2**24 // 4096  # of one tensor, and it is made four times
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library has no mallopt")
+def test_pages_of_a_freed_tensor_are_its_successors() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < PAGES // 4
