@@ -34,6 +34,12 @@ def check_reference(recipe: Recipe, name: str, base: Path) -> None:
     own = model_of(recipe.stages, name, recipe.model)
     elsewhere = own.model_copy(update={"path": stage.reference, "revision": None, "tiny": None})
     other = elsewhere if teacher is None else model_of(recipe.stages, teacher, recipe.model)
+    if other.trust_remote_code and not own.trust_remote_code:
+        raise UserError(
+            f"the reference {stage.reference} brings code of its own, and the model of this stage is not to run any",
+            where=where,
+            advice="Set trust_remote_code: true for the model of this stage too, or take another reference.",
+        )
     try:
         reader = open_reader(other, base)
     except UserError as error:

@@ -83,6 +83,14 @@ def test_a_teacher_that_is_not_there_is_told_before_anything_runs(tmp_path: Path
     assert caught.value.where == "stages.student.reference" and not (tmp_path / "run").exists()
 
 
+def test_a_teacher_with_code_of_its_own_needs_leave_for_it_in_the_student_too(tmp_path: Path) -> None:
+    leave = "stages.teacher.model.trust_remote_code=true"
+    with pytest.raises(UserError, match="brings code of its own") as caught:
+        preflight(load_recipe(write(tmp_path), [leave]))
+    assert caught.value.where == "stages.student.reference"
+    preflight(load_recipe(write(tmp_path), [leave, "model.trust_remote_code=true"]))
+
+
 def test_its_gradient_is_that_of_the_reverse_kl_of_each_token() -> None:
     """At the policy that sampled, ∇(ρ k3) = (log π - log π_teacher) ∇ log π, whatever the token."""
     policy = torch.tensor([-0.3, -2.0, -5.0], dtype=torch.float64, requires_grad=True)
