@@ -74,7 +74,7 @@ def preflight(
         readers = open_readers(recipe, stages, loaded.base)
         found: dict[str, Lengths] = {}
         for name in stages:
-            check_reference(recipe, name, loaded.base)
+            check_reference(recipe, name, readers[name], loaded.base)
             read = Read(readers[name], loaded.base, recipe.seed, show)
             for each in waiting[name]:
                 check_waiting(each, read, given)

@@ -24,8 +24,9 @@ def open_readers(recipe: Recipe, names: Iterable[str], base: Path) -> dict[str, 
     return {name: readers[model] for name, model in models.items()}
 
 
-def check_reference(recipe: Recipe, name: str, base: Path) -> None:
-    """Raises UserError where stage `name` has a reference that cannot be read or has another vocabulary."""
+def check_reference(recipe: Recipe, name: str, reader: Reader, base: Path) -> None:
+    """Raises UserError where stage `name`, whose own model `reader` reads, has a reference that cannot be read or has
+    another vocabulary."""
     stage = recipe.stages[name]
     if not isinstance(stage, RLStage) or stage.reference is None:
         return
@@ -41,10 +42,10 @@ def check_reference(recipe: Recipe, name: str, base: Path) -> None:
             advice="Set trust_remote_code: true for the model of this stage too, or take another reference.",
         )
     try:
-        reader = open_reader(other, base)
+        theirs = open_reader(other, base)
     except UserError as error:
         raise UserError(error.message, where=where, advice=error.advice) from error
-    if reader.tokenizer.get_vocab() != open_reader(own, base).tokenizer.get_vocab():
+    if theirs.tokenizer.get_vocab() != reader.tokenizer.get_vocab():
         raise UserError(
             f"the reference {stage.reference} has another vocabulary than the policy: tokens cannot be compared",
             where=where,
