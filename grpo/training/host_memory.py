@@ -7,7 +7,7 @@ zeroed, for the next micro-batch. Where an update's tensors are tens of megabyte
 
 import ctypes
 
-LARGEST_KEPT = 2**30  # bytes of one block; larger ones are few: weights, and a KV cache
+LARGEST_KEPT = 2**26  # bytes of one block; larger ones go back, for a hole of theirs adds to the peak what it is large
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
