@@ -65,7 +65,7 @@ def _hold(handle: IO[str], root: Path) -> None:
 
 def _not_allowed(error: PermissionError, root: Path) -> UserError:
     """Of the run folder where the error's file is within it, or is a folder that it was to be made in."""
-    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else root
+    path = _file_of(error) or root
     if path.is_relative_to(root) or root.is_relative_to(path):
         return UserError(f"cannot write: {error}", where=f"run_dir {root}", advice="Give a run_dir you can write to.")
     return UserError(f"not allowed: {error.strerror}", where=str(path), advice="Let this user read and write it.")
@@ -82,6 +82,11 @@ def full_disk(error: Exception, root: Path) -> Path | None:
 
 
 def _elsewhere(error: OSError, root: Path) -> Path | None:
-    folder = Path(os.fsdecode(error.filename)).parent if isinstance(error.filename, str | bytes) else root
+    file = _file_of(error)
+    folder = file.parent if file is not None else root
     there = folder.is_dir() and root.is_dir() and folder.stat().st_dev != root.stat().st_dev
     return folder if there else None
+
+
+def _file_of(error: OSError) -> Path | None:
+    return Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None

@@ -7,8 +7,8 @@ from pathlib import Path
 from grpo.errors import UserError
 from grpo.pipeline.preflight_lengths import Reader, open_reader
 from grpo.recipe.graph import model_of
+from grpo.recipe.other_models import reference_model
 from grpo.recipe.schema import Recipe
-from grpo.recipe.stage_base import stage_named
 from grpo.recipe.trained_stages import RLStage
 
 
@@ -27,15 +27,11 @@ def open_readers(recipe: Recipe, names: Iterable[str], base: Path) -> dict[str, 
 def check_reference(recipe: Recipe, name: str, reader: Reader, base: Path) -> None:
     """Raises UserError where stage `name`, whose own model `reader` reads, has a reference that cannot be read or has
     another vocabulary."""
-    stage = recipe.stages[name]
-    if not isinstance(stage, RLStage) or stage.reference is None:
+    stage, other = recipe.stages[name], reference_model(recipe, name)
+    if not isinstance(stage, RLStage) or other is None:
         return
     where = f"stages.{name}.reference"
-    teacher = stage_named(stage.reference)
-    own = model_of(recipe.stages, name, recipe.model)
-    elsewhere = own.model_copy(update={"path": stage.reference, "revision": None, "tiny": None})
-    other = elsewhere if teacher is None else model_of(recipe.stages, teacher, recipe.model)
-    if other.trust_remote_code and not own.trust_remote_code:
+    if other.trust_remote_code and not model_of(recipe.stages, name, recipe.model).trust_remote_code:
         raise UserError(
             f"the reference {stage.reference} brings code of its own, and the model of this stage is not to run any",
             where=where,

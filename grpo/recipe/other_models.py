@@ -37,15 +37,22 @@ def width(dtype: str) -> int:
     return 4 if dtype == "float32" else 2
 
 
-def _models(recipe: Recipe, name: str) -> Iterator[tuple[str, Model]]:
+def reference_model(recipe: Recipe, name: str) -> Model | None:
+    """The reference that stage `name` names, in the precision of its own model; None where it names none."""
     stage = recipe.stages[name]
-    if isinstance(stage, RLStage) and stage.reference is not None:
-        teacher, own = stage_named(stage.reference), model_of(recipe.stages, name, recipe.model)
-        if teacher is not None:
-            yield REFERENCE, model_of(recipe.stages, teacher, recipe.model).model_copy(update={"dtype": own.dtype})
-        else:
-            yield REFERENCE, own.model_copy(update={"path": stage.reference, "revision": None, "tiny": None})
-    for reward in each_of(Reward, stage):
+    if not isinstance(stage, RLStage) or stage.reference is None:
+        return None
+    teacher, own = stage_named(stage.reference), model_of(recipe.stages, name, recipe.model)
+    if teacher is not None:
+        return model_of(recipe.stages, teacher, recipe.model).model_copy(update={"dtype": own.dtype})
+    return own.model_copy(update={"path": stage.reference, "revision": None, "tiny": None})
+
+
+def _models(recipe: Recipe, name: str) -> Iterator[tuple[str, Model]]:
+    reference = reference_model(recipe, name)
+    if reference is not None:
+        yield REFERENCE, reference
+    for reward in each_of(Reward, recipe.stages[name]):
         if reward.use == "reward_model" and isinstance(path := reward.params.get("path"), str):
             settings = {key: reward.params[key] for key in ("revision", "dtype") if key in reward.params}
             yield f"reward model {path}", Model.model_construct(path=path, **settings)

@@ -18,7 +18,7 @@ import json
 import math
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
@@ -207,6 +207,28 @@ def serve(side: Callable[[argparse.Namespace], Round], arguments: argparse.Names
     turns.send(memory.peak() - before)
 
 
+def take_turns(
+    sides: Mapping[str, Callable[[argparse.Namespace], Round]], arguments: argparse.Namespace
+) -> tuple[list[dict[str, dict[str, float]]], dict[str, int]]:
+    """Figures of every round by side, the first of which warms up, and the peak memory of each side."""
+    context = multiprocessing.get_context("spawn")
+    turns: dict[str, Connection] = {}
+    for name, side in sides.items():  # one after the other: loading is not measured
+        turns[name], there = context.Pipe()
+        context.Process(target=serve, args=(side, arguments, there), daemon=True).start()
+        assert turns[name].recv() == "ready"
+    rounds = []
+    for _ in range(arguments.rounds + 1):
+        found = {}
+        for name, turn in turns.items():
+            turn.send("round")
+            found[name] = turn.recv()
+        rounds.append(found)
+    for turn in turns.values():
+        turn.send("end")
+    return rounds, {name: turn.recv() for name, turn in turns.items()}
+
+
 def shapes(parser: argparse.ArgumentParser) -> None:
     """The model, the rollouts, and how they are computed."""
     parser.add_argument("model")
@@ -228,23 +250,7 @@ def main() -> None:
     parser.add_argument("--microbatch", type=int, default=8, help="TRL's samples a micro-batch")
     arguments = parser.parse_args()
 
-    context = multiprocessing.get_context("spawn")
-    sides: dict[str, Connection] = {}
-    for name, side in (("ours", ours), ("TRL", theirs)):  # one after the other: loading is not measured
-        here, there = context.Pipe()
-        context.Process(target=serve, args=(side, arguments, there), daemon=True).start()
-        assert here.recv() == "ready"
-        sides[name] = here
-    rounds = []
-    for _ in range(arguments.rounds + 1):
-        found = {}
-        for name, side_ in sides.items():
-            side_.send("round")
-            found[name] = side_.recv()
-        rounds.append(found)
-    for side_ in sides.values():
-        side_.send("end")
-    report(arguments, rounds, {name: side_.recv() for name, side_ in sides.items()})
+    report(arguments, *take_turns({"ours": ours, "TRL": theirs}, arguments))
 
 
 def report(arguments: argparse.Namespace, rounds: list[dict[str, dict[str, float]]], peaks: dict[str, int]) -> None:
